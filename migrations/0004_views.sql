@@ -1,0 +1,73 @@
+-- What a member sees, defined once. Everything that shows unread counts reads it from here.
+
+create view own_conversations as
+select
+    member.user_id,
+    member.conversation_id,
+    member.role,
+    member.floor_seq,
+    member.cleared_seq,
+    member.read_seq,
+    member.delivered_seq,
+    member.moved_at,
+    conversation.kind,
+    conversation.category,
+    conversation.name,
+    conversation.description,
+    conversation.history_for_new_members,
+    conversation.members_may_pin,
+    conversation.created_by,
+    conversation.created_at,
+    conversation.updated_at,
+    conversation.head_seq,
+    conversation.member_count,
+    conversation.active_at,
+    preference.pinned_at,
+    preference.archived_at,
+    preference.muted_until,
+    coalesce(preference.notify, 'all') as notify,
+    preference.draft,
+    -- Countable messages above my cursor, less those of them that are deleted for everyone or hidden by me.
+    conversation.message_no - greatest(member.read_no, member.floor_no)
+        - (select count(*)
+           from messages gone
+           where gone.conversation_id = member.conversation_id
+             and gone.deleted_at is not null
+             and gone.seq > greatest(member.read_seq, member.floor_seq))
+        - (select count(*)
+           from hidden_messages hidden
+           join messages unseen
+             on unseen.conversation_id = hidden.conversation_id and unseen.seq = hidden.message_seq
+           where hidden.conversation_id = member.conversation_id
+             and hidden.user_id = member.user_id
+             and hidden.message_seq > greatest(member.read_seq, member.floor_seq)
+             and unseen.deleted_at is null
+             and unseen.kind <> 'system') as unread,
+    (select count(*)
+     from mentions mention
+     where mention.conversation_id = member.conversation_id
+       and mention.user_id = member.user_id
+       and mention.message_seq > greatest(member.read_seq, member.floor_seq)
+       and not exists (
+           select from hidden_messages hidden
+           where hidden.conversation_id = mention.conversation_id
+             and hidden.user_id = mention.user_id
+             and hidden.message_seq = mention.message_seq)) as mentions,
+    (select latest.seq
+     from messages latest
+     where latest.conversation_id = member.conversation_id
+       and latest.seq > member.floor_seq
+       and not exists (
+           select from hidden_messages hidden
+           where hidden.conversation_id = latest.conversation_id
+             and hidden.user_id = member.user_id
+             and hidden.message_seq = latest.seq)
+     order by latest.seq desc
+     limit 1) as last_message_seq
+from members member
+join conversations conversation on conversation.id = member.conversation_id
+left join preferences preference
+    on preference.conversation_id = member.conversation_id and preference.user_id = member.user_id
+where member.left_at is null;
+comment on view own_conversations is
+    'One row is one conversation as one of its present members sees it, with exact unread counts.';

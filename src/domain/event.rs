@@ -1,0 +1,279 @@
+//! What happened, and who must hear it. Decided here, before anything is sent, so that every door tells the same people.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    conversation::{Conversation, OwnConversation},
+    ids::{ConversationId, MessageId, SessionId, UserId},
+    member::Participant,
+    message::Message,
+    preferences::ConversationPreferences,
+    presence::{Onlookers, Presence},
+    receipt::{Advance, Unread},
+};
+
+/// Something that sockets are told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A message was sent.
+    MessageNew(Message),
+    /// A message was edited.
+    MessageUpdated(Message),
+    /// A message was deleted for everyone.
+    MessageDeleted(Message),
+    /// Somebody joined.
+    ParticipantAdded(Participant),
+    /// Somebody's role changed.
+    ParticipantUpdated(Participant),
+    /// Somebody left or was removed.
+    ParticipantRemoved(Participant),
+    /// A group's settings changed; with the log's place of the change.
+    ConversationUpdated(i64, Conversation),
+    /// The person is in a conversation that is new to them.
+    ConversationNew(UserId, Box<OwnConversation>),
+    /// The person is no longer in a conversation, or it is gone.
+    ConversationRemoved(ConversationId, Vec<UserId>),
+    /// A cursor moved.
+    Advanced(Advance),
+    /// The person's own settings of a conversation changed.
+    PreferencesUpdated(UserId, ConversationPreferences),
+    /// The person cleared a conversation for themselves: its settings now, and up to where it was cleared.
+    FloorMoved(UserId, ConversationPreferences, i64),
+    /// The person deleted a message for themselves.
+    MessageHidden(UserId, ConversationId, MessageId),
+    /// The person's unread counts changed; absolute values, with the total over all conversations.
+    UnreadChanged(UserId, Unread, i64),
+    /// The person blocked somebody.
+    BlockAdded(UserId, UserId),
+    /// The person blocks somebody no more.
+    BlockRemoved(UserId, UserId),
+    /// Somebody is typing.
+    TypingStarted(ConversationId, UserId),
+    /// Somebody stopped typing.
+    TypingStopped(ConversationId, UserId),
+    /// Somebody opened a conversation.
+    ConversationJoined(ConversationId, UserId),
+    /// Somebody closed a conversation.
+    ConversationLeft(ConversationId, UserId),
+    /// Somebody came; told to those who have one of these conversations open.
+    UserOnline(Presence, Onlookers),
+    /// Somebody went.
+    UserOffline(Presence, Onlookers),
+    /// Somebody is there in another way.
+    PresenceChanged(Presence, Onlookers),
+    /// The server can't vouch that nothing was missed in a conversation.
+    SyncRequired(ConversationId),
+}
+
+/// Who must hear an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Audience {
+    /// Every socket of every member; of an event about a message, only of those who may see the message born at `born`.
+    Members {
+        /// Whose members.
+        conversation_id: ConversationId,
+        /// Where the message that it is about was born.
+        born: Option<i64>,
+    },
+    /// Every socket of these people.
+    Users(Vec<UserId>),
+    /// The sockets that have one of these conversations open, but for those of some people.
+    Viewers {
+        /// Open conversations.
+        conversation_ids: Vec<ConversationId>,
+        /// Who caused it and needs not be told, and those from whom a block hides it.
+        except: Vec<UserId>,
+    },
+}
+
+/// Whether an event may be shed when a socket or the bus is busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Durability {
+    /// Never; rather the socket is closed, and its client syncs.
+    Durable,
+    /// First.
+    Ephemeral,
+}
+
+/// What an event changes in who hears a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MembershipChange {
+    /// From this event on, this person hears it (or hears it with another floor).
+    Hears {
+        /// Who.
+        user_id: UserId,
+        /// Messages up to here are not for this person.
+        floor_seq: i64,
+        /// The log's head as this person is shown it.
+        head_seq: i64,
+    },
+    /// From this event on, these people hear nothing of it, not even this event.
+    HearsNothing(Vec<UserId>),
+}
+
+/// Whose unread counts an event may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Touch {
+    /// Those of all members.
+    Members(ConversationId),
+    /// Those of one person.
+    Person(ConversationId, UserId),
+}
+
+/// A session, or all sessions of a person, that ended: their sockets are closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// Whose.
+    pub user_id: UserId,
+    /// Which; all of them where absent.
+    pub session_id: Option<SessionId>,
+}
+
+impl Event {
+    /// The conversation that it is about, if it is about one.
+    pub fn conversation_id(&self) -> Option<ConversationId> {
+        match self {
+            Self::MessageNew(message) | Self::MessageUpdated(message) | Self::MessageDeleted(message) => {
+                Some(message.conversation_id)
+            }
+            Self::ParticipantAdded(participant)
+            | Self::ParticipantUpdated(participant)
+            | Self::ParticipantRemoved(participant) => Some(participant.conversation_id),
+            Self::ConversationUpdated(_, conversation) => Some(conversation.id),
+            Self::ConversationNew(_, conversation) => Some(conversation.shared.id),
+            Self::Advanced(advance) => Some(advance.conversation_id),
+            Self::PreferencesUpdated(_, own) | Self::FloorMoved(_, own, _) => Some(own.conversation_id),
+            Self::UnreadChanged(_, unread, _) => Some(unread.conversation_id),
+            Self::ConversationRemoved(id, _)
+            | Self::MessageHidden(_, id, _)
+            | Self::TypingStarted(id, _)
+            | Self::TypingStopped(id, _)
+            | Self::ConversationJoined(id, _)
+            | Self::ConversationLeft(id, _)
+            | Self::SyncRequired(id) => Some(*id),
+            Self::BlockAdded(..)
+            | Self::BlockRemoved(..)
+            | Self::UserOnline(..)
+            | Self::UserOffline(..)
+            | Self::PresenceChanged(..) => None,
+        }
+    }
+
+    /// Its place in the conversation's log, for events of the log.
+    pub fn seq(&self) -> Option<i64> {
+        match self {
+            Self::MessageNew(message) => Some(message.seq),
+            Self::MessageUpdated(message) | Self::MessageDeleted(message) => Some(message.changed_seq),
+            Self::ParticipantAdded(participant)
+            | Self::ParticipantUpdated(participant)
+            | Self::ParticipantRemoved(participant) => Some(participant.changed_seq),
+            Self::ConversationUpdated(seq, _) => Some(*seq),
+            Self::ConversationNew(..)
+            | Self::ConversationRemoved(..)
+            | Self::Advanced(_)
+            | Self::PreferencesUpdated(..)
+            | Self::FloorMoved(..)
+            | Self::MessageHidden(..)
+            | Self::UnreadChanged(..)
+            | Self::BlockAdded(..)
+            | Self::BlockRemoved(..)
+            | Self::TypingStarted(..)
+            | Self::TypingStopped(..)
+            | Self::ConversationJoined(..)
+            | Self::ConversationLeft(..)
+            | Self::UserOnline(..)
+            | Self::UserOffline(..)
+            | Self::PresenceChanged(..)
+            | Self::SyncRequired(_) => None,
+        }
+    }
+
+    /// Who must hear it.
+    pub fn audience(&self) -> Audience {
+        let members = |conversation_id, born| Audience::Members { conversation_id, born };
+        match self {
+            Self::MessageNew(message) | Self::MessageUpdated(message) | Self::MessageDeleted(message) => {
+                members(message.conversation_id, Some(message.seq))
+            }
+            Self::ParticipantAdded(participant)
+            | Self::ParticipantUpdated(participant)
+            | Self::ParticipantRemoved(participant) => members(participant.conversation_id, None),
+            Self::ConversationUpdated(_, conversation) => members(conversation.id, None),
+            Self::Advanced(advance) => members(advance.conversation_id, None),
+            Self::SyncRequired(id) => members(*id, None),
+            Self::ConversationRemoved(_, users) => Audience::Users(users.clone()),
+            Self::ConversationNew(user, _)
+            | Self::PreferencesUpdated(user, _)
+            | Self::FloorMoved(user, ..)
+            | Self::MessageHidden(user, ..)
+            | Self::UnreadChanged(user, ..)
+            | Self::BlockAdded(user, _)
+            | Self::BlockRemoved(user, _) => Audience::Users(vec![*user]),
+            Self::TypingStarted(id, user)
+            | Self::TypingStopped(id, user)
+            | Self::ConversationJoined(id, user)
+            | Self::ConversationLeft(id, user) => {
+                Audience::Viewers { conversation_ids: vec![*id], except: vec![*user] }
+            }
+            Self::UserOnline(presence, onlookers)
+            | Self::UserOffline(presence, onlookers)
+            | Self::PresenceChanged(presence, onlookers) => Audience::Viewers {
+                conversation_ids: onlookers.conversation_ids.clone(),
+                except: onlookers.hidden_from.iter().copied().chain([presence.user_id]).collect(),
+            },
+        }
+    }
+
+    /// For events about a reply: the answered message's place, and the event as those are told from whom that message
+    /// is hidden because they joined later.
+    pub fn veiled(&self) -> Option<(i64, Self)> {
+        let (message, tell): (_, fn(Message) -> Self) = if let Self::MessageNew(message) = self {
+            (message, Self::MessageNew)
+        } else if let Self::MessageUpdated(message) = self {
+            (message, Self::MessageUpdated)
+        } else {
+            return None;
+        };
+        let reply = message.reply_to.as_ref().filter(|reply| reply.preview.is_some())?;
+        Some((reply.seq, tell(message.clone().veiled(reply.seq))))
+    }
+
+    /// Whose unread counts it may have changed.
+    pub fn touch(&self) -> Option<Touch> {
+        if let Self::MessageNew(message) | Self::MessageDeleted(message) | Self::MessageUpdated(message) = self {
+            Some(Touch::Members(message.conversation_id))
+        } else if let Self::Advanced(advance) = self {
+            Some(Touch::Person(advance.conversation_id, advance.user_id))
+        } else if let Self::MessageHidden(user, conversation, _) = self {
+            Some(Touch::Person(*conversation, *user))
+        } else if let Self::FloorMoved(user, own, _) = self {
+            Some(Touch::Person(own.conversation_id, *user))
+        } else {
+            None
+        }
+    }
+
+    /// Whether it may be shed.
+    pub fn durability(&self) -> Durability {
+        match self.audience() {
+            Audience::Viewers { .. } => Durability::Ephemeral,
+            Audience::Members { .. } | Audience::Users(_) => Durability::Durable,
+        }
+    }
+
+    /// What it changes in who hears the conversation.
+    pub fn membership(&self) -> Option<MembershipChange> {
+        if let Self::ConversationNew(user_id, conversation) = self {
+            let (floor_seq, head_seq) = (conversation.floor_seq, conversation.shared.head_seq);
+            Some(MembershipChange::Hears { user_id: *user_id, floor_seq, head_seq })
+        } else if let Self::FloorMoved(user_id, _, floor_seq) = self {
+            Some(MembershipChange::Hears { user_id: *user_id, floor_seq: *floor_seq, head_seq: *floor_seq })
+        } else if let Self::ParticipantRemoved(participant) = self {
+            Some(MembershipChange::HearsNothing(vec![participant.user_id]))
+        } else if let Self::ConversationRemoved(_, users) = self {
+            Some(MembershipChange::HearsNothing(users.clone()))
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Who and what is meant: one type for each kind of id, so that none is taken for another.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Defines a newtype over [`Uuid`].
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type,
+            utoipa::ToSchema,
+        )]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        #[schema(value_type = Uuid, format = "uuid")]
+        pub struct $name(pub Uuid);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+id!(
+    /// A person.
+    UserId
+);
+id!(
+    /// A conversation; random, so that a distributed database spreads conversations evenly.
+    ConversationId
+);
+id!(
+    /// A message; chosen by the client that sends it, unique within its conversation.
+    MessageId
+);
+id!(
+    /// A signed-in device.
+    SessionId
+);
+
+impl UserId {
+    /// A new id, ordered by time.
+    pub fn new_v7() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl ConversationId {
+    /// A new random id.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl MessageId {
+    /// A new id for a client that brought none, ordered by time.
+    pub fn new_v7() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl SessionId {
+    /// A new id, ordered by time.
+    pub fn new_v7() -> Self {
+        Self(Uuid::now_v7())
+    }
+}

@@ -1,0 +1,38 @@
+//! How much of anything there may be. `GET /limits` tells clients the same numbers.
+
+/// Unicode scalars in a message's body.
+pub const BODY_CHARACTERS: usize = 16_000;
+/// Bytes of JSON in a metadata object.
+pub const METADATA_BYTES: usize = 4 * 1024;
+/// Characters in the name of a conversation or a person.
+pub const NAME_CHARACTERS: usize = 120;
+/// Characters in the description of a conversation.
+pub const DESCRIPTION_CHARACTERS: usize = 1_000;
+/// Members of one conversation.
+pub const MEMBERS: usize = 10_000;
+/// People added to a conversation in one call.
+pub const ADDED_AT_ONCE: usize = 100;
+/// People mentioned in one message.
+pub const MENTIONS: usize = 50;
+/// Bytes of a text frame on a socket.
+pub const FRAME_BYTES: usize = 64 * 1024;
+/// Members up to which all receipts travel with a conversation.
+pub const RECEIPTS_MEMBERS: usize = 100;
+/// Members that travel with a conversation.
+pub const EMBEDDED_PARTICIPANTS: usize = 50;
+/// Users or conversations named in one look-up.
+pub const LOOKED_UP_AT_ONCE: usize = 100;
+/// Characters of a reply's preview.
+pub const PREVIEW_CHARACTERS: usize = 140;
+
+/// What is limited in time, per person or address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Limit {
+    /// Messages sent, a minute and person.
+    Messages,
+    /// Conversations made, an hour and person.
+    Conversations,
+    /// Attempts to sign in, a minute and account, and a minute and address.
+    Logins,
+}

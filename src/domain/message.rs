@@ -1,0 +1,277 @@
+//! Messages: what is sent, what is kept, and what a retry is compared with.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    clock::Time,
+    error::{Error, Result},
+    ids::{ConversationId, MessageId, UserId},
+    limits, text,
+};
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum MessageKind {
+    /// Words.
+    #[default]
+    Text,
+    /// A place.
+    Location,
+    /// Written by the server when members or settings change; `metadata.event` says what happened.
+    System,
+}
+
+/// How far *all* others have come with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Committed.
+    Sent,
+    /// On a device of each of the others.
+    Delivered,
+    /// Read by each of the others.
+    Read,
+}
+
+/// A place on earth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Location {
+    /// Degrees north, −90 to 90.
+    pub latitude: f64,
+    /// Degrees east, −180 to 180.
+    pub longitude: f64,
+    /// What the place is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// What a reply shows of the message it answers.
+#[derive(Clone, Debug)]
+pub struct ReplyTo {
+    /// The answered message.
+    pub id: MessageId,
+    /// Its place in the log.
+    pub seq: i64,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// What it is.
+    pub kind: MessageKind,
+    /// How its body begins; nothing once it was deleted.
+    pub preview: Option<String>,
+}
+
+/// A message as it is kept.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The client's own id, unique within the conversation.
+    pub id: MessageId,
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Where it was born in the log.
+    pub seq: i64,
+    /// Its last change in the log.
+    pub changed_seq: i64,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// What it is.
+    pub kind: MessageKind,
+    /// How far all others have come with it.
+    pub status: Status,
+    /// The words; nothing once deleted.
+    pub body: Option<String>,
+    /// Whatever the application keeps with it.
+    pub metadata: Option<Value>,
+    /// The place, for `location`.
+    pub location: Option<Location>,
+    /// What it answers.
+    pub reply_to: Option<ReplyTo>,
+    /// Who is mentioned.
+    pub mentions: Vec<UserId>,
+    /// When the body last changed.
+    pub edited_at: Option<Time>,
+    /// When it was deleted for everyone.
+    pub deleted_at: Option<Time>,
+    /// When it was committed, by the server's clock; `seq` orders, not this.
+    pub created_at: Time,
+}
+
+/// A message that somebody wants to send.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The client's own id; a retry carries the same.
+    pub id: MessageId,
+    /// Where to.
+    pub conversation_id: ConversationId,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The words.
+    pub body: Option<String>,
+    /// Whatever the application keeps with it.
+    pub metadata: Option<Value>,
+    /// The place, for `location`.
+    pub location: Option<Location>,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+    /// Who is mentioned, without repetitions.
+    pub mentions: Vec<UserId>,
+}
+
+/// One version that an edit replaced.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// What it said before.
+    pub body: Option<String>,
+    /// Who changed it.
+    pub editor_id: UserId,
+    /// When it was changed.
+    pub edited_at: Time,
+}
+
+/// Which part of the history to read; `seq` itself is not in it, but for `Around`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The newest.
+    Newest,
+    /// Those right before a place.
+    Before(i64),
+    /// Those right after a place.
+    After(i64),
+    /// Those on both sides of a place.
+    Around(i64),
+}
+
+/// A part of the history, ascending by `seq`.
+#[derive(Clone, Debug)]
+pub struct HistoryPage {
+    /// The messages.
+    pub items: Vec<Message>,
+    /// Whether there are older ones.
+    pub has_more_before: bool,
+    /// Whether there are newer ones.
+    pub has_more_after: bool,
+}
+
+/// For whom a message is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteFor {
+    /// Hidden from the caller alone.
+    #[default]
+    Me,
+    /// A tombstone for all.
+    Everyone,
+}
+
+/// An edit that somebody asks for.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// The new words.
+    pub body: String,
+    /// Who is mentioned now; `None` keeps the mentions as they are.
+    pub mentions: Option<Vec<UserId>>,
+    /// New metadata; `None` keeps it.
+    pub metadata: Option<Value>,
+}
+
+impl Message {
+    /// The same without what a reply shows of a message that lies at or below somebody's floor.
+    #[must_use]
+    pub fn veiled(mut self, floor_seq: i64) -> Self {
+        if let Some(reply) = self.reply_to.as_mut().filter(|reply| reply.seq <= floor_seq) {
+            reply.preview = None;
+        }
+        self
+    }
+}
+
+impl Draft {
+    /// Refuses what no message may be, whoever sends it.
+    pub fn check(&self) -> Result<()> {
+        match self.kind {
+            MessageKind::System => {
+                return Err(Error::field("kind", "reserved", "System messages are written by the server."));
+            }
+            MessageKind::Text if self.body.is_none() => {
+                return Err(Error::field("body", "required", "A text message needs a body."));
+            }
+            MessageKind::Location if self.location.is_none() => {
+                return Err(Error::field("location", "required", "A location message needs a location."));
+            }
+            MessageKind::Text if self.location.is_some() => {
+                return Err(Error::field("location", "unexpected", "Only a location message has a location."));
+            }
+            MessageKind::Text | MessageKind::Location => {}
+        }
+        if let Some(body) = &self.body {
+            check_body(body)?;
+        }
+        if let Some(location) = &self.location {
+            location.check()?;
+        }
+        check_mentions(&self.mentions)?;
+        self.metadata.as_ref().map_or(Ok(()), text::check_metadata)
+    }
+
+    /// What a retry is compared with: a hash of everything that the sender chose.
+    pub fn fingerprint(&self) -> Vec<u8> {
+        let mut mentions = self.mentions.clone();
+        mentions.sort_unstable();
+        let metadata = self.metadata.as_ref().map(canonical);
+        let chosen = json!([self.kind, self.body, metadata, self.location, self.reply_to, mentions]).to_string();
+        Sha256::digest(chosen.as_bytes())[..16].to_vec()
+    }
+}
+
+impl Revision {
+    /// Refuses what no message may become.
+    pub fn check(&self) -> Result<()> {
+        check_body(&self.body)?;
+        check_mentions(self.mentions.as_deref().unwrap_or_default())?;
+        self.metadata.as_ref().map_or(Ok(()), text::check_metadata)
+    }
+}
+
+impl Location {
+    fn check(&self) -> Result<()> {
+        if !(-90.0..=90.0).contains(&self.latitude) {
+            return Err(Error::field("location.latitude", "out_of_range", "Between -90 and 90."));
+        }
+        if !(-180.0..=180.0).contains(&self.longitude) {
+            return Err(Error::field("location.longitude", "out_of_range", "Between -180 and 180."));
+        }
+        self.label.as_ref().map_or(Ok(()), |label| text::check_length("location.label", label, limits::NAME_CHARACTERS))
+    }
+}
+
+fn check_body(body: &str) -> Result<()> {
+    if body.is_empty() {
+        return Err(Error::field("body", "empty", "Must not be empty."));
+    }
+    text::check_length("body", body, limits::BODY_CHARACTERS)
+}
+
+fn check_mentions(mentions: &[UserId]) -> Result<()> {
+    if mentions.len() > limits::MENTIONS {
+        return Err(Error::field("mentions", "too_many", format!("At most {} mentions.", limits::MENTIONS)));
+    }
+    Ok(())
+}
+
+/// JSON with sorted keys, so that the order in which a client writes them makes no difference.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut sorted: Vec<_> = fields.iter().collect();
+            sorted.sort_unstable_by_key(|(key, _)| *key);
+            let fields: Vec<_> =
+                sorted.iter().map(|(key, value)| format!("{}:{}", json!(key), canonical(value))).collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        _ => value.to_string(),
+    }
+}

@@ -1,0 +1,19 @@
+//! The words and rules of chat. Invariant: pure; no async, no SQL, no JSON shapes, no clock of its own.
+
+pub mod clock;
+pub mod conversation;
+pub mod error;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod member;
+pub mod message;
+pub mod page;
+pub mod policy;
+pub mod preferences;
+pub mod presence;
+pub mod receipt;
+pub mod session;
+pub mod sync;
+pub mod text;
+pub mod user;

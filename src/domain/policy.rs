@@ -1,0 +1,85 @@
+//! May this person do that? Facts in, verdict out.
+
+use super::{
+    conversation::ConversationKind,
+    error::{Conflict, Error, Reason, Result},
+    ids::UserId,
+    member::{Role, Standing},
+    message::{Message, MessageKind},
+};
+
+/// May change a group's name, description and other settings.
+pub fn may_change_settings(standing: &Standing) -> Result<()> {
+    not_direct(standing)?;
+    reaches(standing.role, Role::Admin)
+}
+
+/// May add people in this role.
+pub fn may_add(standing: &Standing, role: Role) -> Result<()> {
+    not_direct(standing)?;
+    reaches(standing.role, Role::Admin.max(role))
+}
+
+/// May remove a member of this role; leaving is [`may_leave`].
+pub fn may_remove(standing: &Standing, target: Role) -> Result<()> {
+    not_direct(standing)?;
+    reaches(standing.role, Role::Admin)?;
+    // Only an owner changes an owner.
+    reaches(standing.role, if target == Role::Owner { Role::Owner } else { Role::Admin })
+}
+
+/// May leave; who leaves last as an owner hands over to somebody.
+pub fn may_leave(standing: &Standing) -> Result<()> {
+    not_direct(standing)
+}
+
+/// May turn a member of role `from` into one of role `to`; `owners` counts those there are now.
+pub fn may_change_role(standing: &Standing, from: Role, to: Role, owners: i64) -> Result<()> {
+    not_direct(standing)?;
+    let touches_owner = from == Role::Owner || to == Role::Owner;
+    reaches(standing.role, if touches_owner { Role::Owner } else { Role::Admin })?;
+    if from == Role::Owner && to != Role::Owner && owners <= 1 {
+        return Err(Conflict::LastOwner.into());
+    }
+    Ok(())
+}
+
+/// May delete the group for everyone.
+pub fn may_delete_group(standing: &Standing) -> Result<()> {
+    reaches(standing.role, Role::Owner)
+}
+
+/// May edit this message.
+pub fn may_edit(caller: UserId, message: &Message) -> Result<()> {
+    if message.kind == MessageKind::System || message.sender_id != caller {
+        return Err(Reason::NotTheAuthor.into());
+    }
+    if message.deleted_at.is_some() {
+        return Err(Conflict::MessageDeleted.into());
+    }
+    Ok(())
+}
+
+/// May delete this message for everyone: its author, or a group's owner and admins.
+pub fn may_delete_for_everyone(caller: UserId, standing: &Standing, message: &Message) -> Result<()> {
+    // The log's own words on members and settings stay.
+    if message.kind == MessageKind::System {
+        return Err(Reason::NotTheAuthor.into());
+    }
+    let moderates = standing.kind == ConversationKind::Group && standing.role >= Role::Admin;
+    if message.sender_id == caller || moderates {
+        return Ok(());
+    }
+    Err(Reason::InsufficientRole.into())
+}
+
+fn not_direct(standing: &Standing) -> Result<()> {
+    match standing.kind {
+        ConversationKind::Direct => Err(Conflict::DirectIsFixed.into()),
+        ConversationKind::Group => Ok(()),
+    }
+}
+
+fn reaches(role: Role, least: Role) -> Result<()> {
+    if role >= least { Ok(()) } else { Err(Error::NotAllowed(Reason::InsufficientRole)) }
+}

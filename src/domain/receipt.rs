@@ -1,0 +1,82 @@
+//! Read state: two cursors per member that only move forward, and what follows from them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    clock::Time,
+    ids::{ConversationId, UserId},
+};
+
+/// Which of the two cursors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum ReceiptKind {
+    /// It reached a device.
+    Delivered,
+    /// It was read, which implies that it was delivered.
+    Read,
+}
+
+/// Where one member stands in a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Who.
+    pub user_id: UserId,
+    /// Everything up to here reached a device.
+    pub delivered_seq: i64,
+    /// When that cursor last moved.
+    pub delivered_at: Option<Time>,
+    /// Everything up to here was read.
+    pub read_seq: i64,
+    /// When that cursor last moved.
+    pub read_at: Option<Time>,
+}
+
+/// When one message reached one member.
+#[derive(Clone, Debug)]
+pub struct MessageReceipt {
+    /// Who.
+    pub user_id: UserId,
+    /// When it reached a device.
+    pub delivered_at: Option<Time>,
+    /// When it was read.
+    pub read_at: Option<Time>,
+}
+
+/// One advance of a cursor, as others are told.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Who.
+    pub user_id: UserId,
+    /// Which cursor.
+    pub kind: ReceiptKind,
+    /// To where.
+    pub seq: i64,
+    /// When.
+    pub at: Time,
+}
+
+/// How far somebody says to have come.
+#[derive(Clone, Debug)]
+pub enum Reached {
+    /// Everything.
+    Head,
+    /// Everything up to a place; beyond the head means the head.
+    Seq(i64),
+    /// Everything up to the latest of these messages.
+    Messages(Vec<super::ids::MessageId>),
+}
+
+/// Unread messages of one conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Messages of others above the read cursor.
+    pub unread: i64,
+    /// How many of those mention me.
+    pub mentions: i64,
+}

@@ -1,0 +1,44 @@
+//! What text and metadata people may write.
+
+use serde_json::Value;
+
+use super::{
+    error::{Error, Result},
+    limits,
+};
+
+/// Refuses text longer than `most` characters.
+pub fn check_length(field: &str, text: &str, most: usize) -> Result<()> {
+    // Bytes bound characters from above, which spares counting what is short anyway.
+    if text.len() > most && text.chars().count() > most {
+        return Err(Error::field(field, "too_long", format!("At most {most} characters.")));
+    }
+    Ok(())
+}
+
+/// Refuses text that is empty or blank, or longer than `most` characters.
+pub fn check_name(field: &str, text: &str, most: usize) -> Result<()> {
+    if text.trim().is_empty() {
+        return Err(Error::field(field, "empty", "Must not be empty."));
+    }
+    check_length(field, text, most)
+}
+
+/// Refuses metadata that is not an object or is over 4 KiB.
+pub fn check_metadata(metadata: &Value) -> Result<()> {
+    if !metadata.is_object() {
+        return Err(Error::field("metadata", "not_an_object", "Must be a JSON object."));
+    }
+    if metadata.to_string().len() > limits::METADATA_BYTES {
+        return Err(Error::field("metadata", "too_long", format!("At most {} bytes of JSON.", limits::METADATA_BYTES)));
+    }
+    Ok(())
+}
+
+/// The beginning of a text, at most `most` characters.
+pub fn preview(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text.to_owned(),
+    }
+}

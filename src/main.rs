@@ -1,0 +1,3 @@
+//! The colloquy command.
+
+fn main() {}
