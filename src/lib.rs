@@ -53,3 +53,4 @@
 //! design is wrong.
 
 pub mod domain;
+pub mod wire;

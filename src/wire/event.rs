@@ -1,0 +1,205 @@
+//! What sockets are told: events, acks and errors, each rendered once.
+
+use bytestring::ByteString;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    conversations::{ConversationView, OwnConversationView, ParticipantView, PreferencesView},
+    messages::MessageView,
+    presence::PresenceView,
+    problem::ProblemView,
+    receipts::AdvanceView,
+    sync::HiddenMessageView,
+    users::OwnUserView,
+};
+use crate::domain::{
+    event::Event,
+    ids::{ConversationId, SessionId, UserId},
+    receipt::ReceiptKind,
+};
+
+/// The envelope of an event. `seq` stands on events of the log, and only there.
+#[derive(Serialize)]
+struct EventFrame<T> {
+    #[serde(rename = "type")]
+    name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<ConversationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<i64>,
+    data: T,
+}
+
+/// The answer to a command that was carried out.
+#[derive(Serialize)]
+struct AckFrame<'a, T> {
+    #[serde(rename = "type")]
+    name: &'static str,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+    data: T,
+}
+
+/// The answer to a command that was refused.
+#[derive(Serialize)]
+struct ErrorFrame<'a> {
+    #[serde(rename = "type")]
+    name: &'static str,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a str>,
+    error: &'a ProblemView,
+}
+
+/// What a socket hears first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Ready)]
+pub struct ReadyView {
+    /// The session, for our own tokens.
+    pub session_id: Option<SessionId>,
+    /// Whose socket it is.
+    pub user: OwnUserView,
+    /// How often the server pings; a peer silent for two of these is let go.
+    pub heartbeat_interval_ms: u64,
+    /// The server's clock.
+    pub server_time: DateTime<Utc>,
+}
+
+/// A conversation by its id.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ConversationRef)]
+pub struct ConversationRefView {
+    /// Which.
+    pub conversation_id: ConversationId,
+}
+
+/// Somebody in a conversation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Whereabouts)]
+pub struct WhereaboutsView {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Who.
+    pub user_id: UserId,
+}
+
+/// Unread counts of one conversation and of all, absolute.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = UnreadChange)]
+pub struct UnreadChangeView {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Messages of others above your read cursor.
+    pub unread: i64,
+    /// How many of those mention you.
+    pub mentions: i64,
+    /// Unread messages of all your conversations.
+    pub total: i64,
+}
+
+/// Somebody.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = UserRef)]
+pub struct UserRefView {
+    /// Who.
+    pub user_id: UserId,
+}
+
+/// Renders an event; once for all who hear it.
+pub fn encode(event: &Event) -> ByteString {
+    match event {
+        Event::MessageNew(message) => render("message:new", event, MessageView::from(message.clone())),
+        Event::MessageUpdated(message) => render("message:updated", event, MessageView::from(message.clone())),
+        Event::MessageDeleted(message) => render("message:deleted", event, MessageView::from(message.clone())),
+        Event::ParticipantAdded(who) => render("participant:added", event, ParticipantView::from(who.clone())),
+        Event::ParticipantUpdated(who) => render("participant:updated", event, ParticipantView::from(who.clone())),
+        Event::ParticipantRemoved(who) => render("participant:removed", event, ParticipantView::from(who.clone())),
+        Event::ConversationUpdated(_, conversation) => {
+            render("conversation:updated", event, ConversationView::from(conversation.clone()))
+        }
+        Event::ConversationNew(_, own) => {
+            render("conversation:new", event, OwnConversationView::from(own.as_ref().clone()))
+        }
+        Event::ConversationRemoved(id, _) => {
+            render("conversation:removed", event, ConversationRefView { conversation_id: *id })
+        }
+        Event::Advanced(advance) => match advance.kind {
+            ReceiptKind::Delivered => render("message:delivered", event, AdvanceView::from(advance)),
+            ReceiptKind::Read => render("message:read", event, AdvanceView::from(advance)),
+        },
+        Event::SyncRequired(id) => render("sync:required", event, ConversationRefView { conversation_id: *id }),
+        _ => encode_personal(event),
+    }
+}
+
+/// Renders own matters and what is ephemeral.
+fn encode_personal(event: &Event) -> ByteString {
+    let whereabouts = |conversation_id, user_id| WhereaboutsView { conversation_id, user_id };
+    match event {
+        Event::PreferencesUpdated(_, own) | Event::FloorMoved(_, own, _) => render(
+            "preferences:updated",
+            event,
+            PreferencesChangeView { conversation_id: own.conversation_id, preferences: own.preferences.clone().into() },
+        ),
+        Event::MessageHidden(_, conversation_id, message_id) => render(
+            "message:hidden",
+            event,
+            HiddenMessageView { conversation_id: *conversation_id, message_id: *message_id },
+        ),
+        Event::UnreadChanged(_, count, total) => render(
+            "unread:changed",
+            event,
+            UnreadChangeView {
+                conversation_id: count.conversation_id,
+                unread: count.unread,
+                mentions: count.mentions,
+                total: *total,
+            },
+        ),
+        Event::BlockAdded(_, user_id) => render("block:added", event, UserRefView { user_id: *user_id }),
+        Event::BlockRemoved(_, user_id) => render("block:removed", event, UserRefView { user_id: *user_id }),
+        Event::TypingStarted(id, user) => render("typing:start", event, whereabouts(*id, *user)),
+        Event::TypingStopped(id, user) => render("typing:stop", event, whereabouts(*id, *user)),
+        Event::ConversationJoined(id, user) => render("conversation:joined", event, whereabouts(*id, *user)),
+        Event::ConversationLeft(id, user) => render("conversation:left", event, whereabouts(*id, *user)),
+        Event::UserOnline(presence, _) => render("user:online", event, PresenceView::from(*presence)),
+        Event::UserOffline(presence, _) => render("user:offline", event, PresenceView::from(*presence)),
+        Event::PresenceChanged(presence, _) => render("presence:changed", event, PresenceView::from(*presence)),
+        _ => unreachable!("encode renders the others itself"),
+    }
+}
+
+/// New preferences of one conversation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = PreferencesChange)]
+pub struct PreferencesChangeView {
+    /// Which conversation.
+    pub conversation_id: ConversationId,
+    /// How to see it now.
+    pub preferences: PreferencesView,
+}
+
+/// Renders the first frame.
+pub fn ready(view: &ReadyView) -> ByteString {
+    text(&EventFrame { name: "ready", conversation_id: None, seq: None, data: view })
+}
+
+/// Renders the answer to a command that was carried out.
+pub fn ack(reference: Option<&str>, data: impl Serialize) -> ByteString {
+    text(&AckFrame { name: "ack", reference, data })
+}
+
+/// Renders the answer to a command that was refused.
+pub fn error(reference: Option<&str>, problem: &ProblemView) -> ByteString {
+    text(&ErrorFrame { name: "error", reference, error: problem })
+}
+
+fn render(name: &'static str, event: &Event, data: impl Serialize) -> ByteString {
+    // Presence is about a person, even where it is told to those in a conversation.
+    text(&EventFrame { name, conversation_id: event.conversation_id(), seq: event.seq(), data })
+}
+
+fn text(frame: &impl Serialize) -> ByteString {
+    serde_json::to_string(frame).expect("shapes have string keys and no failing serializers").into()
+}

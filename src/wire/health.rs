@@ -1,0 +1,13 @@
+//! How the server is, for load balancers.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How the server is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
+pub struct HealthView {
+    /// `ok`, `degraded` (it serves, but not all is well) or `unavailable`.
+    #[schema(example = "ok")]
+    pub status: &'static str,
+}

@@ -1,0 +1,123 @@
+//! Reading and writing JSON: what every shape has in common.
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, IgnoredAny},
+};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::domain::{
+    error::{Error, Result},
+    page::Page,
+};
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct List<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page begins; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A list that is whole.
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None }
+    }
+}
+
+impl<D, T: From<D>> From<Page<D>> for List<T> {
+    fn from(page: Page<D>) -> Self {
+        Self { items: page.items.into_iter().map(T::from).collect(), next_cursor: page.next_cursor }
+    }
+}
+
+/// Why a body can't be read.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// Not JSON at all.
+    Malformed(String),
+    /// JSON, but of other types, or with text that can't be kept.
+    Unacceptable(Error),
+}
+
+/// Reads a JSON body, refusing text that PostgreSQL could not keep.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    if has_escaped_nul(bytes) {
+        return Err(Unreadable::Unacceptable(Error::field("", "nul_character", "U+0000 is not allowed in text.")));
+    }
+    // Serde would take a list for an object, field by field.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => Unreadable::Unacceptable(Error::field("", "invalid_type", "Must be a JSON object.")),
+            Err(error) => Unreadable::Malformed(error.to_string()),
+        });
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let says = error.to_string();
+        // Half a surrogate pair is well-formed JSON (RFC 8259, 8.2), but not Unicode text.
+        if says.contains("surrogate") || says.contains("unexpected end of hex escape") {
+            return Unreadable::Unacceptable(Error::field("", "lone_surrogate", "A lone surrogate is not text."));
+        }
+        match error.classify() {
+            serde_json::error::Category::Data => Unreadable::Unacceptable(Error::field("", "invalid_type", says)),
+            _ => Unreadable::Malformed(says),
+        }
+    })
+}
+
+/// Distinguishes, in a PATCH, a field that is absent (`None`) from one that is null (`Some(None)`).
+pub fn patch<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Reads null as the default, since in requests absent and null mean the same.
+pub fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Reads an object within another, and no list in its place.
+pub fn object<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let fields = Option::<Map<String, Value>>::deserialize(deserializer)?;
+    fields.map(|fields| T::deserialize(Value::Object(fields)).map_err(de::Error::custom)).transpose()
+}
+
+/// Whether a string in the JSON says `\u0000`; a raw NUL is not JSON in the first place.
+fn has_escaped_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        if rest[at + 1..].starts_with(b"u0000") {
+            return true;
+        }
+        // What follows the backslash is escaped, even if it is a backslash itself.
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_nul_is_found_and_an_escaped_backslash_is_not_taken_for_one() {
+        assert!(has_escaped_nul(br#"{"a":"x\u0000y"}"#));
+        assert!(has_escaped_nul(br#"{"a":"\\\u0000"}"#));
+        assert!(!has_escaped_nul(br#"{"a":"\\u0000"}"#));
+        assert!(!has_escaped_nul(br#"{"a":"\u00001"#.split_at(5).0));
+        assert!(!has_escaped_nul(br#""ends with \"#));
+    }
+
+    #[test]
+    fn lone_surrogates_are_unacceptable_and_broken_json_is_malformed() {
+        for lone in [r#""\ud800""#, r#""\udc00 x""#, r#""\ud800\ud800""#, r#""\ud83dx""#, r#""\ud83d\n""#] {
+            let read = read::<Value>(lone.as_bytes());
+            assert!(matches!(read, Err(Unreadable::Unacceptable(_))), "{lone}: {read:?}");
+        }
+        assert!(matches!(read::<Value>(b"{"), Err(Unreadable::Malformed(_))));
+        assert!(matches!(read::<u32>(b"\"x\""), Err(Unreadable::Unacceptable(_))));
+        assert_eq!(read::<String>(r#""\ud83d\ude00""#.as_bytes()).unwrap(), "😀");
+    }
+}

@@ -1,0 +1,59 @@
+//! How much of anything there may be, as `GET /limits` tells it.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::limits;
+
+/// Every bound and rate of this server.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Limits)]
+pub struct LimitsView {
+    /// Characters (Unicode scalars) of a message's body.
+    pub body_characters: usize,
+    /// Bytes of a metadata object.
+    pub metadata_bytes: usize,
+    /// Characters of a name.
+    pub name_characters: usize,
+    /// Characters of a description.
+    pub description_characters: usize,
+    /// Members of one conversation.
+    pub members: usize,
+    /// People added in one call.
+    pub added_at_once: usize,
+    /// People mentioned in one message.
+    pub mentions: usize,
+    /// Bytes of a socket's text frame.
+    pub frame_bytes: usize,
+    /// Rates per person; 0 means unlimited.
+    pub rates: RatesView,
+}
+
+/// How often something may be done; 0 means unlimited.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Rates)]
+pub struct RatesView {
+    /// Messages sent, per person and minute.
+    pub messages_per_minute: u32,
+    /// Conversations made, per person and hour.
+    pub conversations_per_hour: u32,
+    /// Attempts to sign in, per account and minute, and per address and minute.
+    pub logins_per_minute: u32,
+}
+
+impl LimitsView {
+    /// The fixed bounds with this server's rates.
+    pub fn with(rates: RatesView) -> Self {
+        Self {
+            body_characters: limits::BODY_CHARACTERS,
+            metadata_bytes: limits::METADATA_BYTES,
+            name_characters: limits::NAME_CHARACTERS,
+            description_characters: limits::DESCRIPTION_CHARACTERS,
+            members: limits::MEMBERS,
+            added_at_once: limits::ADDED_AT_ONCE,
+            mentions: limits::MENTIONS,
+            frame_bytes: limits::FRAME_BYTES,
+            rates,
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Messages, as clients send and see them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::json;
+use crate::domain::{
+    error::{Error, Result},
+    ids::{ConversationId, MessageId, UserId},
+    message::{Draft, Edit, HistoryPage, Location, Message, MessageKind, ReplyTo, Revision, Status},
+    receipt::MessageReceipt,
+};
+
+/// A message. Nothing in it depends on who looks, so one rendering serves all.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
+pub struct MessageView {
+    /// The client's own id, unique within the conversation.
+    pub id: MessageId,
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Where it was born in the conversation's log.
+    #[schema(example = 42)]
+    pub seq: i64,
+    /// Its last change in the log; equal to `seq` while unchanged.
+    #[schema(example = 42)]
+    pub changed_seq: i64,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// What it is.
+    pub kind: MessageKind,
+    /// How far all others have come with it; `sent` in events.
+    pub status: Status,
+    /// The words; null once deleted.
+    #[schema(example = "See you at eight.")]
+    pub body: Option<String>,
+    /// Files; empty once deleted.
+    #[schema(value_type = Vec<Object>)]
+    pub attachments: [(); 0],
+    /// The place, for `location`.
+    pub location: Option<Location>,
+    /// Whatever the application keeps with it; at most 4 KiB.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Value>,
+    /// What it answers.
+    pub reply_to: Option<ReplyToView>,
+    /// Where it was forwarded from.
+    #[schema(value_type = Option<Object>)]
+    pub forwarded_from: Option<()>,
+    /// Who is mentioned.
+    pub mentions: Vec<UserId>,
+    /// Reactions; empty once deleted.
+    #[schema(value_type = Vec<Object>)]
+    pub reactions: [(); 0],
+    /// When it was pinned.
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    pub pinned_at: Option<()>,
+    /// Who pinned it.
+    #[schema(value_type = Option<UserId>)]
+    pub pinned_by: Option<()>,
+    /// When the body last changed.
+    pub edited_at: Option<DateTime<Utc>>,
+    /// When it was deleted for everyone; its words are gone.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// When it goes by itself.
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    pub expires_at: Option<()>,
+    /// When it was committed; `seq` orders, not this.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a reply shows of the message it answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ReplyTo)]
+pub struct ReplyToView {
+    /// The answered message.
+    pub id: MessageId,
+    /// Its place in the log.
+    pub seq: i64,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// What it is.
+    pub kind: MessageKind,
+    /// How its body begins; null once it was deleted.
+    pub preview: Option<String>,
+}
+
+impl From<Message> for MessageView {
+    fn from(message: Message) -> Self {
+        Self {
+            id: message.id,
+            conversation_id: message.conversation_id,
+            seq: message.seq,
+            changed_seq: message.changed_seq,
+            sender_id: message.sender_id,
+            kind: message.kind,
+            status: message.status,
+            body: message.body,
+            attachments: [],
+            location: message.location,
+            metadata: message.metadata,
+            reply_to: message.reply_to.map(ReplyToView::from),
+            forwarded_from: None,
+            mentions: message.mentions,
+            reactions: [],
+            pinned_at: None,
+            pinned_by: None,
+            edited_at: message.edited_at,
+            deleted_at: message.deleted_at,
+            expires_at: None,
+            created_at: message.created_at,
+        }
+    }
+}
+
+impl From<ReplyTo> for ReplyToView {
+    fn from(reply: ReplyTo) -> Self {
+        Self { id: reply.id, seq: reply.seq, sender_id: reply.sender_id, kind: reply.kind, preview: reply.preview }
+    }
+}
+
+/// A message to send.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"id": "0193a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b", "body": "Hello!"}))]
+pub struct SendMessage {
+    /// Your own UUID; send the same again to retry without doubling. Made by the server where absent.
+    #[serde(default)]
+    pub id: Option<MessageId>,
+    /// `text` where absent.
+    #[serde(default, deserialize_with = "json::or_default")]
+    pub kind: MessageKind,
+    /// The words: 1 to 16,000 characters of any Unicode but U+0000.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 16000)]
+    pub body: Option<String>,
+    /// Whatever you keep with it; at most 4 KiB of JSON.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Value>,
+    /// The place, for `location`.
+    #[serde(default, deserialize_with = "json::object")]
+    pub location: Option<Location>,
+    /// The message that this one answers.
+    #[serde(default)]
+    pub reply_to: Option<MessageId>,
+    /// Members to mention; at most 50. The body is not parsed for them.
+    #[serde(default, deserialize_with = "json::or_default")]
+    #[schema(max_items = 50)]
+    pub mentions: Vec<UserId>,
+    /// Not offered yet; refused rather than ignored.
+    #[serde(default)]
+    #[schema(ignore)]
+    pub attachment_ids: Option<Value>,
+    /// Not offered yet; refused rather than ignored.
+    #[serde(default)]
+    #[schema(ignore)]
+    pub scheduled_for: Option<Value>,
+    /// Not offered yet; refused rather than ignored.
+    #[serde(default)]
+    #[schema(ignore)]
+    pub expires_in: Option<Value>,
+}
+
+impl SendMessage {
+    /// The draft that this asks for.
+    pub fn into_draft(self, conversation_id: ConversationId) -> Result<Draft> {
+        let unsupported = [
+            ("attachment_ids", &self.attachment_ids),
+            ("scheduled_for", &self.scheduled_for),
+            ("expires_in", &self.expires_in),
+        ];
+        for (field, value) in unsupported {
+            if value.is_some() {
+                return Err(Error::field(field, "unsupported", "This server does not offer it."));
+            }
+        }
+        let mut mentions = Vec::with_capacity(self.mentions.len());
+        for user in self.mentions {
+            if !mentions.contains(&user) {
+                mentions.push(user);
+            }
+        }
+        Ok(Draft {
+            id: self.id.unwrap_or_else(MessageId::new_v7),
+            conversation_id,
+            kind: self.kind,
+            body: self.body,
+            metadata: self.metadata,
+            location: self.location,
+            reply_to: self.reply_to,
+            mentions,
+        })
+    }
+}
+
+/// An edit.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"body": "Hello, all!"}))]
+pub struct EditMessage {
+    /// The new words: 1 to 16,000 characters.
+    #[schema(min_length = 1, max_length = 16000)]
+    pub body: String,
+    /// Who is mentioned now; the mentions stay as they are where absent.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    pub mentions: Option<Vec<UserId>>,
+    /// New metadata; stays as it is where absent.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Value>,
+}
+
+impl From<EditMessage> for Revision {
+    fn from(edit: EditMessage) -> Self {
+        Self { body: edit.body, mentions: edit.mentions, metadata: edit.metadata }
+    }
+}
+
+/// A part of the history, ascending by `seq`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = History)]
+pub struct HistoryView {
+    /// The messages.
+    pub items: Vec<MessageView>,
+    /// Always null; page on with `before` or `after` and a `seq`.
+    pub next_cursor: Option<String>,
+    /// Whether there are older ones.
+    pub has_more_before: bool,
+    /// Whether there are newer ones.
+    pub has_more_after: bool,
+}
+
+impl From<HistoryPage> for HistoryView {
+    fn from(page: HistoryPage) -> Self {
+        Self {
+            items: page.items.into_iter().map(MessageView::from).collect(),
+            next_cursor: None,
+            has_more_before: page.has_more_before,
+            has_more_after: page.has_more_after,
+        }
+    }
+}
+
+/// One version of a message that an edit replaced.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Edit)]
+pub struct EditView {
+    /// What it said before.
+    pub body: Option<String>,
+    /// Who changed it.
+    pub editor_id: UserId,
+    /// When it was changed.
+    pub edited_at: DateTime<Utc>,
+}
+
+impl From<Edit> for EditView {
+    fn from(edit: Edit) -> Self {
+        Self { body: edit.body, editor_id: edit.editor_id, edited_at: edit.edited_at }
+    }
+}
+
+/// When one message reached one member.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = MessageReceipt)]
+pub struct MessageReceiptView {
+    /// Who.
+    pub user_id: UserId,
+    /// When it reached a device.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// When it was read.
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+impl From<MessageReceipt> for MessageReceiptView {
+    fn from(receipt: MessageReceipt) -> Self {
+        Self { user_id: receipt.user_id, delivered_at: receipt.delivered_at, read_at: receipt.read_at }
+    }
+}

@@ -1,0 +1,16 @@
+//! What clients send and see: the JSON of REST and sockets. Invariant: decides nothing; no other room knows a field's name.
+
+pub mod asyncapi;
+pub mod auth;
+pub mod command;
+pub mod conversations;
+pub mod event;
+pub mod health;
+pub mod json;
+pub mod limits;
+pub mod messages;
+pub mod presence;
+pub mod problem;
+pub mod receipts;
+pub mod sync;
+pub mod users;
