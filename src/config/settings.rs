@@ -1,0 +1,159 @@
+//! Every setting, with its flag, its variable and its default.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{
+    Args, FromArgMatches,
+    builder::{RangedU64ValueParser, Resettable},
+    value_parser,
+};
+use ipnet::IpNet;
+
+use super::{parse, secret::Secret};
+
+/// How a server is set up.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// The PostgreSQL database to use, version 15 or later; without it the server runs its own in the data directory.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub database_url: Option<Secret>,
+
+    /// The Redis through which several nodes work as one; without it this node is alone.
+    #[arg(long, env = "REDIS_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub redis_url: Option<Secret>,
+
+    /// Where to listen for HTTP and WebSockets.
+    #[arg(long, env = "COLLOQUY_LISTEN", value_name = "ADDRESS", global = true, default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// How clients reach the server, for the URLs that it makes; without it they are relative.
+    #[arg(long, env = "COLLOQUY_PUBLIC_URL", value_name = "URL", global = true, value_parser = parse::web_address)]
+    pub public_url: Option<String>,
+
+    /// Where the server keeps its files, its own PostgreSQL's among them.
+    #[arg(long, env = "COLLOQUY_DATA_DIR", value_name = "DIRECTORY", global = true,
+          value_parser = parse::absolute_path, default_value_os_t = parse::default_data_directory())]
+    pub data_dir: PathBuf,
+
+    /// What is logged: a level, or a list such as info,colloquy=debug.
+    #[arg(long, env = "COLLOQUY_LOG", value_name = "FILTER", global = true, default_value = "info,sqlx=warn")]
+    pub log: String,
+
+    /// The secret (HS256) that signs access tokens; without it one is made at first start and kept in the database.
+    #[arg(long, env = "COLLOQUY_JWT_SECRET", value_name = "SECRET", global = true, hide_env_values = true)]
+    pub jwt_secret: Option<Secret>,
+
+    /// Where the host application publishes the keys of its own tokens.
+    #[arg(long, env = "COLLOQUY_JWKS_URL", value_name = "URL", global = true, value_parser = parse::web_address)]
+    pub jwks_url: Option<String>,
+
+    /// The audience that the host application's tokens must name; without it any is accepted.
+    #[arg(long, env = "COLLOQUY_TOKEN_AUDIENCE", value_name = "NAME", global = true)]
+    pub token_audience: Option<String>,
+
+    /// For how long an access token is good.
+    #[arg(long, env = "COLLOQUY_ACCESS_TOKEN_SECONDS", value_name = "SECONDS", global = true,
+          default_value_t = 900, value_parser = value_parser!(u64).range(1..))]
+    pub access_token_seconds: u64,
+
+    /// Web sites that may use the server, comma-separated; by default the server's own and localhost.
+    #[arg(long, env = "COLLOQUY_ALLOWED_ORIGINS", value_name = "ORIGINS", global = true,
+          value_delimiter = ',', value_parser = parse::origin)]
+    pub allowed_origins: Vec<String>,
+
+    /// Proxies whose word on the client's address is taken, comma-separated; by default none.
+    #[arg(long, env = "COLLOQUY_TRUSTED_PROXIES", value_name = "NETWORKS", global = true,
+          value_delimiter = ',', value_parser = parse::network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// The bearer token for /metrics; without it only loopback may read them.
+    #[arg(long, env = "COLLOQUY_METRICS_TOKEN", value_name = "TOKEN", global = true, hide_env_values = true)]
+    pub metrics_token: Option<Secret>,
+
+    /// How many messages a person may send in a minute; 0 for any number.
+    #[arg(long, env = "COLLOQUY_MESSAGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 30)]
+    pub messages_per_minute: u32,
+
+    /// How many conversations a person may make in an hour; 0 for any number.
+    #[arg(long, env = "COLLOQUY_CONVERSATIONS_PER_HOUR", value_name = "NUMBER", global = true, default_value_t = 10)]
+    pub conversations_per_hour: u32,
+
+    /// How many attempts to sign in a minute each account and each address has; 0 for any number.
+    #[arg(long, env = "COLLOQUY_LOGINS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 10)]
+    pub logins_per_minute: u32,
+
+    /// How often sockets are pinged; a peer that is silent for two is let go.
+    #[arg(long, env = "COLLOQUY_HEARTBEAT_SECONDS", value_name = "SECONDS", global = true,
+          default_value_t = 25, value_parser = value_parser!(u64).range(1..))]
+    pub heartbeat_seconds: u64,
+
+    /// How much may wait for a slow socket before it is closed.
+    #[arg(long, env = "COLLOQUY_MAILBOX_BYTES", value_name = "BYTES", global = true,
+          default_value_t = 1024 * 1024, value_parser = RangedU64ValueParser::<usize>::new().range(65_536..))]
+    pub mailbox_bytes: usize,
+
+    /// How many connections to PostgreSQL the server may share out.
+    #[arg(long, env = "COLLOQUY_DATABASE_CONNECTIONS", value_name = "NUMBER", global = true,
+          default_value_t = 20, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub database_connections: u32,
+
+    /// How many threads serve clients; by default one for each processor.
+    #[arg(long, env = "COLLOQUY_WORKERS", value_name = "NUMBER", global = true,
+          default_value_t = parse::default_workers(), value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_024))]
+    pub workers: usize,
+
+    /// How long a stopping server waits for what it has begun.
+    #[arg(long, env = "COLLOQUY_SHUTDOWN_SECONDS", value_name = "SECONDS", global = true, default_value_t = 20)]
+    pub shutdown_seconds: u64,
+}
+
+impl Settings {
+    /// The settings of a server that is told nothing, whatever the environment says.
+    pub fn defaults() -> Self {
+        let deaf = Self::augment_args(clap::Command::new("colloquy")).mut_args(|arg| arg.env(Resettable::Reset));
+        deaf.try_get_matches_from(["colloquy"])
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .expect("every default is a valid value")
+    }
+
+    /// A command that takes a variable that is set to nothing for one that is not set, as compose files write it.
+    pub fn ignore_empty_variables(command: clap::Command) -> clap::Command {
+        command.mut_args(|arg| match arg.get_env().and_then(std::env::var_os) {
+            Some(value) if value.is_empty() => arg.env(Resettable::Reset),
+            _ => arg,
+        })
+    }
+
+    /// For how long a stopping server waits for what it has begun.
+    pub fn shutdown_patience(&self) -> Duration {
+        Duration::from_secs(self.shutdown_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let settings = Settings::defaults();
+
+        assert_eq!(settings.database_url, None);
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.allowed_origins, Vec::<String>::new());
+        assert_eq!(
+            (settings.messages_per_minute, settings.conversations_per_hour, settings.logins_per_minute),
+            (30, 10, 10)
+        );
+    }
+
+    #[test]
+    fn secrets_never_show() {
+        let secret = "postgres://colloquy:correct-horse@db/chat".parse().ok();
+
+        let shown = format!("{:?}", Settings { database_url: secret, ..Settings::defaults() });
+
+        assert!(!shown.contains("correct-horse"), "{shown}");
+    }
+}
