@@ -54,5 +54,6 @@
 
 pub mod config;
 pub mod domain;
+pub mod store;
 pub mod telemetry;
 pub mod wire;

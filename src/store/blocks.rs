@@ -1,0 +1,108 @@
+//! Who does not want to hear from whom.
+
+use serde_json::Value;
+use sqlx::PgExecutor;
+
+use crate::domain::{
+    clock::Time,
+    ids::UserId,
+    user::{Block, Profile},
+};
+
+struct BlockRow {
+    id: UserId,
+    external_id: Option<String>,
+    username: Option<String>,
+    display_name: String,
+    metadata: Value,
+    roles: Vec<String>,
+    created_at: Time,
+    blocked_at: Time,
+}
+
+/// Blocks somebody; false where it was so already.
+pub async fn insert(db: impl PgExecutor<'_>, user: UserId, blocked: UserId, now: Time) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "insert into blocks (user_id, blocked_id, created_at)
+         values ($1, $2, $3)
+         on conflict (user_id, blocked_id) do nothing",
+        user.0,
+        blocked.0,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Blocks somebody no more; false where it was so already.
+pub async fn delete(db: impl PgExecutor<'_>, user: UserId, blocked: UserId) -> sqlx::Result<bool> {
+    let done = sqlx::query!("delete from blocks where user_id = $1 and blocked_id = $2", user.0, blocked.0)
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// One of a person's blocks.
+pub async fn find(db: impl PgExecutor<'_>, user: UserId, blocked: UserId) -> sqlx::Result<Option<Block>> {
+    let row = sqlx::query_as!(
+        BlockRow,
+        r#"
+        select person.id as "id: UserId", person.external_id, person.username, person.display_name, person.metadata,
+               person.roles, person.created_at, block.created_at as blocked_at
+        from blocks block
+        join users person on person.id = block.blocked_id
+        where block.user_id = $1 and block.blocked_id = $2
+        "#,
+        user.0,
+        blocked.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(Block::from))
+}
+
+/// Whom a person blocks, newest first, from after the place `before`.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    user: UserId,
+    before: Option<(Time, UserId)>,
+    limit: usize,
+) -> sqlx::Result<Vec<Block>> {
+    let (before_at, before_id) = before.unzip();
+    let rows = sqlx::query_as!(
+        BlockRow,
+        r#"
+        select person.id as "id: UserId", person.external_id, person.username, person.display_name, person.metadata,
+               person.roles, person.created_at, block.created_at as blocked_at
+        from blocks block
+        join users person on person.id = block.blocked_id
+        where block.user_id = $1
+          and ($2::timestamptz is null or (block.created_at, block.blocked_id) < ($2, $3::uuid))
+        order by block.created_at desc, block.blocked_id desc
+        limit $4
+        "#,
+        user.0,
+        before_at,
+        before_id.map(|id| id.0),
+        limit as i64,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Block::from).collect())
+}
+
+impl From<BlockRow> for Block {
+    fn from(row: BlockRow) -> Self {
+        let profile = Profile {
+            id: row.id,
+            external_id: row.external_id,
+            username: row.username,
+            display_name: row.display_name,
+            metadata: row.metadata,
+            roles: row.roles,
+            created_at: row.created_at,
+        };
+        Self { profile, created_at: row.blocked_at }
+    }
+}

@@ -1,0 +1,96 @@
+//! The entries of a conversation's log that are not the birth of a message.
+
+use sqlx::PgConnection;
+
+use crate::domain::ids::{ConversationId, UserId};
+
+/// What kind of change an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// A message was edited.
+    MessageUpdated,
+    /// A message was deleted for everyone.
+    MessageDeleted,
+    /// Somebody joined.
+    ParticipantAdded,
+    /// Somebody's role changed.
+    ParticipantUpdated,
+    /// Somebody left or was removed.
+    ParticipantRemoved,
+    /// The settings changed.
+    ConversationUpdated,
+}
+
+/// One entry of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Change {
+    /// Its place.
+    pub seq: i64,
+    /// What it is.
+    pub kind: ChangeKind,
+    /// The message that it is about.
+    pub message_seq: Option<i64>,
+    /// The person that it is about.
+    pub user_id: Option<UserId>,
+}
+
+/// Writes entries.
+pub async fn insert(db: &mut PgConnection, conversation: ConversationId, changes: &[Change]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into changes (conversation_id, seq, kind, message_seq, user_id)
+         select $1, new.*
+         from unnest($2::bigint[], $3::text[], $4::bigint[], $5::uuid[]) as new",
+        conversation.0,
+        &changes.iter().map(|change| change.seq).collect::<Vec<_>>(),
+        &changes.iter().map(|change| change.kind).collect::<Vec<_>>() as &[ChangeKind],
+        &changes.iter().map(|change| change.message_seq).collect::<Vec<_>>() as &[Option<i64>],
+        &changes.iter().map(|change| change.user_id).collect::<Vec<_>>() as &[Option<UserId>],
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The entries after one place and up to another, in the log's order.
+pub async fn between(
+    db: &mut PgConnection,
+    conversation: ConversationId,
+    after: i64,
+    up_to: i64,
+) -> sqlx::Result<Vec<Change>> {
+    sqlx::query_as!(
+        Change,
+        r#"
+        select seq, kind as "kind: ChangeKind", message_seq, user_id as "user_id: UserId"
+        from changes
+        where conversation_id = $1 and seq > $2 and seq <= $3
+        order by seq
+        "#,
+        conversation.0,
+        after,
+        up_to,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The places after one and up to another where messages were born.
+pub async fn births(
+    db: &mut PgConnection,
+    conversation: ConversationId,
+    after: i64,
+    up_to: i64,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select seq
+         from messages
+         where conversation_id = $1 and seq > $2 and seq <= $3
+         order by seq",
+        conversation.0,
+        after,
+        up_to,
+    )
+    .fetch_all(db)
+    .await
+}

@@ -1,0 +1,325 @@
+//! The two cursors of each member, and the marks that they leave.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use crate::domain::{
+    clock::Time,
+    ids::{ConversationId, MessageId, UserId},
+    message::{Message, Status},
+    receipt::{MessageReceipt, Receipt, ReceiptKind, Unread},
+};
+
+/// The two lowest cursors of each kind in a conversation: enough to tell what all others but one have reached.
+#[derive(Clone, Debug, Default)]
+pub struct Lows {
+    read: Vec<(UserId, i64)>,
+    delivered: Vec<(UserId, i64)>,
+}
+
+impl Lows {
+    /// How far all others but its sender have come with a message.
+    pub fn status(&self, sender: UserId, seq: i64) -> Status {
+        let reached = |lowest: &[(UserId, i64)]| {
+            lowest.iter().find(|(user, _)| *user != sender).is_some_and(|(_, cursor)| *cursor >= seq)
+        };
+        match () {
+            () if reached(&self.read) => Status::Read,
+            () if reached(&self.delivered) => Status::Delivered,
+            () => Status::Sent,
+        }
+    }
+}
+
+/// The lowest cursors of some conversations.
+pub type LowsByConversation = HashMap<ConversationId, Lows>;
+
+/// Says in a message how far all others have come with it.
+pub fn set_status(lows: &LowsByConversation, message: &mut Message) {
+    if let Some(lows) = lows.get(&message.conversation_id) {
+        message.status = lows.status(message.sender_id, message.seq);
+    }
+}
+
+/// The lowest cursors of many conversations.
+pub async fn lows(db: &mut PgConnection, conversations: &[ConversationId]) -> sqlx::Result<LowsByConversation> {
+    let rows = sqlx::query!(
+        r#"
+        select wanted.id as "conversation_id!: ConversationId",
+               low.kind as "kind!: ReceiptKind",
+               low.user_id as "user_id!: UserId",
+               low.seq as "seq!"
+        from unnest($1::uuid[]) as wanted(id)
+        cross join lateral (
+            (select 'read' as kind, user_id, read_seq as seq
+             from members
+             where conversation_id = wanted.id and left_at is null
+             order by read_seq
+             limit 2)
+            union all
+            (select 'delivered', user_id, delivered_seq
+             from members
+             where conversation_id = wanted.id and left_at is null
+             order by delivered_seq
+             limit 2)) as low
+        "#,
+        conversations as &[ConversationId],
+    )
+    .fetch_all(db)
+    .await?;
+    let mut lows = LowsByConversation::new();
+    for row in rows {
+        let lowest = lows.entry(row.conversation_id).or_default();
+        let cursors = match row.kind {
+            ReceiptKind::Read => &mut lowest.read,
+            ReceiptKind::Delivered => &mut lowest.delivered,
+        };
+        cursors.push((row.user_id, row.seq));
+        cursors.sort_unstable_by_key(|(_, seq)| *seq);
+    }
+    Ok(lows)
+}
+
+/// Where one member stood before and stands after an attempt to advance.
+#[derive(Clone, Debug)]
+pub struct Advanced {
+    /// Where they stand now.
+    pub receipt: Receipt,
+    /// Whether the cursor that was asked for moved.
+    pub has_moved: bool,
+}
+
+/// Moves one's cursor forward, never back, up to the head at most; reading implies that it was delivered.
+pub async fn advance(
+    db: &mut PgConnection,
+    member: (ConversationId, UserId),
+    kind: ReceiptKind,
+    seq: i64,
+    now: Time,
+) -> sqlx::Result<Option<Advanced>> {
+    let is_read = kind == ReceiptKind::Read;
+    let row = sqlx::query_as!(
+        AdvanceRow,
+        r#"
+        with target as materialized (
+            select member.read_seq, member.delivered_seq, least($3, conversation.head_seq) as seq
+            from members member
+            join conversations conversation on conversation.id = member.conversation_id
+            where member.conversation_id = $1 and member.user_id = $2 and member.left_at is null
+            for no key update of member),
+        moved as (
+            update members member
+            set delivered_seq = greatest(member.delivered_seq, target.seq),
+                delivered_at = case when target.seq > member.delivered_seq then $5 else member.delivered_at end,
+                read_seq = case when $4 then target.seq else member.read_seq end,
+                read_at = case when $4 then $5 else member.read_at end,
+                read_no = case when $4
+                          then coalesce((select no from messages
+                                         where conversation_id = $1 and seq <= target.seq
+                                         order by seq desc
+                                         limit 1), 0)
+                          else member.read_no end,
+                moved_at = clock_timestamp()
+            from target
+            where member.conversation_id = $1 and member.user_id = $2
+              and target.seq > case when $4 then target.read_seq else target.delivered_seq end
+            returning member.delivered_seq, member.delivered_at, member.read_seq, member.read_at),
+        marked as (
+            insert into receipt_marks (conversation_id, user_id, kind, seq, at)
+            select $1, $2, $6, target.seq, $5
+            from target, moved
+            on conflict do nothing)
+        select delivered_seq as "delivered_seq!", delivered_at, read_seq as "read_seq!", read_at, true as "has_moved!"
+        from moved
+        union all
+        select delivered_seq, delivered_at, read_seq, read_at, false
+        from members
+        where conversation_id = $1 and user_id = $2 and left_at is null and not exists (select from moved)
+        "#,
+        member.0.0,
+        member.1.0,
+        seq,
+        is_read,
+        now,
+        kind as ReceiptKind,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| row.of(member.1)))
+}
+
+#[derive(Debug)]
+struct AdvanceRow {
+    delivered_seq: i64,
+    delivered_at: Option<Time>,
+    read_seq: i64,
+    read_at: Option<Time>,
+    has_moved: bool,
+}
+
+impl AdvanceRow {
+    fn of(self, user_id: UserId) -> Advanced {
+        let Self { delivered_seq, delivered_at, read_seq, read_at, has_moved } = self;
+        Advanced { receipt: Receipt { user_id, delivered_seq, delivered_at, read_seq, read_at }, has_moved }
+    }
+}
+
+/// One sender's place after a batch of sends: sending moves one's own cursor.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Who.
+    pub user_id: UserId,
+    /// The last message that they sent.
+    pub seq: i64,
+    /// Its number.
+    pub no: i64,
+    /// When.
+    pub at: Time,
+    /// Whether the cursor passes something of others, so that a mark must tell when.
+    pub is_marked: bool,
+}
+
+/// Moves the senders' own cursors after a batch.
+pub async fn advance_senders(db: &mut PgConnection, sent: &[Sent]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with sent as materialized (
+             select conversation_id, user_id, seq, no, at, is_marked
+             from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[])
+                  as sent(conversation_id, user_id, seq, no, at, is_marked)),
+         marked as (
+             insert into receipt_marks (conversation_id, user_id, kind, seq, at)
+             select conversation_id, user_id, 'read', seq, at
+             from sent
+             where is_marked)
+         update members member
+         set read_seq = sent.seq, read_no = sent.no, read_at = sent.at,
+             delivered_seq = sent.seq, delivered_at = sent.at, moved_at = clock_timestamp()
+         from sent
+         where member.conversation_id = sent.conversation_id and member.user_id = sent.user_id",
+        &sent.iter().map(|sent| sent.conversation_id.0).collect::<Vec<_>>(),
+        &sent.iter().map(|sent| sent.user_id.0).collect::<Vec<_>>(),
+        &sent.iter().map(|sent| sent.seq).collect::<Vec<_>>(),
+        &sent.iter().map(|sent| sent.no).collect::<Vec<_>>(),
+        &sent.iter().map(|sent| sent.at).collect::<Vec<_>>(),
+        &sent.iter().map(|sent| sent.is_marked).collect::<Vec<_>>(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Where the members of a conversation stand, the longest there first.
+pub async fn of_conversation(
+    db: &mut PgConnection,
+    conversation: ConversationId,
+    after: Option<UserId>,
+    limit: usize,
+) -> sqlx::Result<Vec<Receipt>> {
+    sqlx::query_as!(
+        Receipt,
+        r#"
+        select user_id as "user_id: UserId", delivered_seq, delivered_at, read_seq, read_at
+        from members
+        where conversation_id = $1 and left_at is null and ($2::uuid is null or user_id > $2)
+        order by user_id
+        limit $3
+        "#,
+        conversation.0,
+        after.map(|user| user.0),
+        limit as i64,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// When one message reached each of the present members but its sender.
+pub async fn of_message(
+    db: &mut PgConnection,
+    message: (ConversationId, i64, UserId),
+    after: Option<UserId>,
+    limit: usize,
+) -> sqlx::Result<Vec<MessageReceipt>> {
+    let (conversation, seq, sender) = message;
+    sqlx::query_as!(
+        MessageReceipt,
+        r#"
+        select member.user_id as "user_id: UserId",
+               (select min(mark.at)
+                from receipt_marks mark
+                where mark.conversation_id = $1 and mark.user_id = member.user_id and mark.seq >= $2) as delivered_at,
+               (select min(mark.at)
+                from receipt_marks mark
+                where mark.conversation_id = $1 and mark.user_id = member.user_id and mark.kind = 'read'
+                  and mark.seq >= $2) as read_at
+        from members member
+        where member.conversation_id = $1 and member.left_at is null and member.user_id <> $3
+          and ($4::uuid is null or member.user_id > $4)
+        order by member.user_id
+        limit $5
+        "#,
+        conversation.0,
+        seq,
+        sender.0,
+        after.map(|user| user.0),
+        limit as i64,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// One's exact unread counts, of those conversations that have any, and of these in any case.
+pub async fn unread(db: &mut PgConnection, user: UserId, always: &[ConversationId]) -> sqlx::Result<Vec<Unread>> {
+    sqlx::query_as!(
+        Unread,
+        r#"
+        select conversation_id as "conversation_id!: ConversationId", unread as "unread!", mentions as "mentions!"
+        from own_conversations
+        where user_id = $1 and (unread > 0 or conversation_id = any($2))
+        "#,
+        user.0,
+        always as &[ConversationId],
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Hides a message from one person; says whether it was not hidden before.
+pub async fn hide(db: &mut PgConnection, conversation: ConversationId, user: UserId, seq: i64) -> sqlx::Result<bool> {
+    let hidden = sqlx::query!(
+        "insert into hidden_messages (conversation_id, user_id, message_seq)
+         values ($1, $2, $3)
+         on conflict do nothing",
+        conversation.0,
+        user.0,
+        seq,
+    )
+    .execute(db)
+    .await?;
+    Ok(hidden.rows_affected() == 1)
+}
+
+/// Whether a person hid a message.
+pub async fn is_hidden(
+    db: &mut PgConnection,
+    conversation: ConversationId,
+    user: UserId,
+    id: MessageId,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select
+            from hidden_messages hidden
+            join messages message on message.conversation_id = hidden.conversation_id and message.seq = hidden.message_seq
+            where hidden.conversation_id = $1 and hidden.user_id = $2 and message.id = $3) as "is_hidden!"
+        "#,
+        conversation.0,
+        user.0,
+        id.0,
+    )
+    .fetch_one(db)
+    .await
+}

@@ -1,0 +1,126 @@
+//! Everything that a batch of sends is decided on, in one question.
+
+use sqlx::PgConnection;
+
+use crate::domain::{
+    conversation::ConversationKind,
+    ids::{ConversationId, MessageId, UserId},
+    message::{MessageKind, ReplyTo},
+};
+
+/// What one send asks about.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// Where to.
+    pub conversation_id: ConversationId,
+    /// Who sends.
+    pub sender_id: UserId,
+    /// The message's id.
+    pub message_id: MessageId,
+    /// The message that it answers.
+    pub reply_to: Option<MessageId>,
+}
+
+/// What one send is decided on; nothing where the sender is not a member.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Direct or group.
+    pub kind: ConversationKind,
+    /// The log's head.
+    pub head_seq: i64,
+    /// The number of the last countable message.
+    pub message_no: i64,
+    /// The sender's read cursor.
+    pub read_seq: i64,
+    /// Whether, in a direct conversation, one of the two blocks the other.
+    pub is_blocked: bool,
+    /// The message that has this id already: who sent it, and what was sent.
+    pub earlier: Option<(UserId, Vec<u8>)>,
+    /// The message to answer, where the sender may see it.
+    pub reply_to: Option<ReplyTo>,
+}
+
+/// Answers all questions, in their order. The conversations must be locked before, so that the answers hold.
+pub async fn facts(db: &mut PgConnection, questions: &[Question]) -> sqlx::Result<Vec<Option<Facts>>> {
+    let rows = sqlx::query!(
+        r#"
+        select question.ord as "ord!",
+               conversation.kind as "kind!: ConversationKind",
+               conversation.head_seq as "head_seq!",
+               conversation.message_no as "message_no!",
+               member.read_seq as "read_seq!",
+               (conversation.kind = 'direct' and exists (
+                   select
+                   from members peer
+                   join blocks block
+                     on (block.user_id, block.blocked_id) in ((peer.user_id, member.user_id), (member.user_id, peer.user_id))
+                   where peer.conversation_id = member.conversation_id and peer.user_id <> member.user_id)) as "is_blocked!",
+               earlier.sender_id as "earlier_sender_id?: UserId",
+               earlier.fingerprint as "earlier_fingerprint?",
+               reply.id as "reply_id?: MessageId",
+               reply.seq as "reply_seq?",
+               reply.sender_id as "reply_sender_id?: UserId",
+               reply.kind as "reply_kind?: MessageKind",
+               left(reply.body, 140) as reply_preview
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
+             as question(conversation_id, sender_id, message_id, reply_to, ord)
+        join members member
+          on member.conversation_id = question.conversation_id and member.user_id = question.sender_id
+             and member.left_at is null
+        join conversations conversation on conversation.id = question.conversation_id
+        left join messages earlier
+          on earlier.conversation_id = question.conversation_id and earlier.id = question.message_id
+        left join messages reply
+          on reply.conversation_id = question.conversation_id and reply.id = question.reply_to
+             and reply.seq > member.floor_seq
+        "#,
+        &questions.iter().map(|question| question.conversation_id.0).collect::<Vec<_>>(),
+        &questions.iter().map(|question| question.sender_id.0).collect::<Vec<_>>(),
+        &questions.iter().map(|question| question.message_id.0).collect::<Vec<_>>(),
+        &questions.iter().map(|question| question.reply_to).collect::<Vec<_>>() as &[Option<MessageId>],
+    )
+    .fetch_all(db)
+    .await?;
+    let mut answers = vec![None; questions.len()];
+    for row in rows {
+        let reply_to = match (row.reply_id, row.reply_seq, row.reply_sender_id, row.reply_kind) {
+            (Some(id), Some(seq), Some(sender_id), Some(kind)) => {
+                Some(ReplyTo { id, seq, sender_id, kind, preview: row.reply_preview })
+            }
+            _ => None,
+        };
+        answers[row.ord as usize - 1] = Some(Facts {
+            kind: row.kind,
+            head_seq: row.head_seq,
+            message_no: row.message_no,
+            read_seq: row.read_seq,
+            is_blocked: row.is_blocked,
+            earlier: row.earlier_sender_id.zip(row.earlier_fingerprint),
+            reply_to,
+        });
+    }
+    Ok(answers)
+}
+
+/// Which of these people are in which of these conversations now.
+pub async fn present(
+    db: &mut PgConnection,
+    pairs: &[(ConversationId, UserId)],
+) -> sqlx::Result<Vec<(ConversationId, UserId)>> {
+    let (conversations, users): (Vec<_>, Vec<_>) =
+        pairs.iter().map(|(conversation, user)| (conversation.0, user.0)).unzip();
+    let rows = sqlx::query!(
+        r#"
+        select member.conversation_id as "conversation_id: ConversationId", member.user_id as "user_id: UserId"
+        from unnest($1::uuid[], $2::uuid[]) as asked(conversation_id, user_id)
+        join members member
+          on member.conversation_id = asked.conversation_id and member.user_id = asked.user_id
+        where member.left_at is null
+        "#,
+        &conversations,
+        &users,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.conversation_id, row.user_id)).collect())
+}

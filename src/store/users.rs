@@ -1,0 +1,393 @@
+//! People.
+
+use sqlx::{PgConnection, PgExecutor};
+
+use crate::domain::{
+    clock::Time,
+    error::{Error, Result},
+    ids::UserId,
+    user::{DELETED_NAME, Profile, ProfileChange, User},
+};
+
+/// Somebody new.
+#[derive(Clone, Debug)]
+pub struct NewUser<'a> {
+    /// Who.
+    pub id: UserId,
+    /// The name to sign in with.
+    pub username: &'a str,
+    /// The name to show.
+    pub display_name: &'a str,
+    /// The address to sign in with.
+    pub email: Option<&'a str>,
+    /// Proves who it is.
+    pub password_hash: &'a str,
+    /// Now.
+    pub created_at: Time,
+}
+
+/// Somebody for whom the host application vouches.
+#[derive(Clone, Copy, Debug)]
+pub struct Vouched<'a> {
+    /// The host application's id.
+    pub external_id: &'a str,
+    /// The name to show; the one that is there stays where it says none.
+    pub display_name: Option<&'a str>,
+    /// The roles; those that are there stay where it says none.
+    pub roles: Option<&'a [String]>,
+}
+
+/// What lets somebody in, or keeps them out.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Who.
+    pub id: UserId,
+    /// The name to show.
+    pub display_name: String,
+    /// The roles.
+    pub roles: Vec<String>,
+    /// Until when the person is banned.
+    pub banned_until: Option<Time>,
+}
+
+/// What a password is checked against.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Who.
+    pub id: UserId,
+    /// Of the password; none where the host application signs people in.
+    pub password_hash: Option<String>,
+    /// Until when the person is banned.
+    pub banned_until: Option<Time>,
+}
+
+/// What people are searched for by.
+#[derive(Clone, Debug)]
+pub struct Needle {
+    alike: Option<String>,
+    from_start: String,
+    from_word: String,
+}
+
+/// Somebody found; the higher the rank, the better the fit.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Two million and more for a name that begins with what was looked for.
+    pub rank: i32,
+    /// Who.
+    pub profile: Profile,
+}
+
+impl Vouched<'_> {
+    /// Whether the person is already known just so.
+    pub fn says_nothing_new(&self, standing: &Standing) -> bool {
+        self.display_name.is_none_or(|name| name == standing.display_name)
+            && self.roles.is_none_or(|roles| roles == standing.roles)
+    }
+}
+
+impl Needle {
+    /// Looks for people whose name, or a word of it, begins like this or looks like it.
+    pub fn new(text: &str) -> Self {
+        let text = text.to_lowercase();
+        let mut escaped = String::with_capacity(text.len());
+        for sign in text.chars() {
+            if matches!(sign, '%' | '_' | '\\') {
+                escaped.push('\\');
+            }
+            escaped.push(sign);
+        }
+        // Nearly everybody looks like one or two letters.
+        let alike = (text.chars().count() > 2).then_some(text);
+        Self { alike, from_start: format!("{escaped}%"), from_word: format!("% {escaped}%") }
+    }
+}
+
+/// Makes an account.
+pub async fn insert(db: impl PgExecutor<'_>, user: NewUser<'_>) -> Result<()> {
+    sqlx::query!(
+        "insert into users (id, username, display_name, email, password_hash, created_at)
+         values ($1, $2, $3, $4, $5, $6)",
+        user.id.0,
+        user.username,
+        user.display_name,
+        user.email,
+        user.password_hash,
+        user.created_at,
+    )
+    .execute(db)
+    .await
+    .map_err(taken)?;
+    Ok(())
+}
+
+/// Makes the person for whom the host application vouches, or takes over what it says now.
+pub async fn upsert(db: impl PgExecutor<'_>, id: UserId, vouched: Vouched<'_>, now: Time) -> sqlx::Result<Standing> {
+    sqlx::query_as!(
+        Standing,
+        r#"
+        insert into users (id, external_id, display_name, roles, created_at)
+        values ($1, $2, coalesce($3, $2), coalesce($4::text[], '{}'), $5)
+        on conflict (external_id) do update
+        set display_name = coalesce($3, users.display_name), roles = coalesce($4, users.roles)
+        returning id as "id: UserId", display_name, roles, banned_until
+        "#,
+        id.0,
+        vouched.external_id,
+        vouched.display_name,
+        vouched.roles,
+        now,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The person whom the host application calls so.
+pub async fn by_external_id(db: impl PgExecutor<'_>, external_id: &str) -> sqlx::Result<Option<Standing>> {
+    sqlx::query_as!(
+        Standing,
+        r#"
+        select id as "id: UserId", display_name, roles, banned_until
+        from users
+        where external_id = $1
+        "#,
+        external_id,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The person, with what only they themselves may see.
+pub async fn find(db: impl PgExecutor<'_>, id: UserId) -> sqlx::Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        r#"
+        select id as "id: UserId", external_id, username, display_name, email, metadata, roles, created_at
+        from users
+        where id = $1
+        "#,
+        id.0,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// People as others see them, in no order; who is not there is left out.
+pub async fn profiles(db: impl PgExecutor<'_>, ids: &[UserId]) -> sqlx::Result<Vec<Profile>> {
+    sqlx::query_as!(
+        Profile,
+        r#"
+        select id as "id: UserId", external_id, username, display_name, metadata, roles, created_at
+        from users
+        where id = any($1)
+        "#,
+        ids as &[UserId],
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The same by the host application's ids.
+pub async fn profiles_by_external_id(db: impl PgExecutor<'_>, ids: &[String]) -> sqlx::Result<Vec<Profile>> {
+    sqlx::query_as!(
+        Profile,
+        r#"
+        select id as "id: UserId", external_id, username, display_name, metadata, roles, created_at
+        from users
+        where external_id = any($1)
+        order by external_id
+        "#,
+        ids,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Which of these people have an account that was not deleted.
+pub async fn living(db: impl PgExecutor<'_>, ids: &[UserId]) -> sqlx::Result<Vec<UserId>> {
+    sqlx::query_scalar!(
+        r#"
+        select id as "id: UserId"
+        from users
+        where id = any($1) and deleted_at is null
+        "#,
+        ids as &[UserId],
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// People whose name fits, best first, from after the place `after`. Its threshold lasts until the transaction ends.
+pub async fn search(
+    tx: &mut PgConnection,
+    needle: &Needle,
+    after: Option<(i32, UserId)>,
+    limit: usize,
+) -> sqlx::Result<Vec<Found>> {
+    // The default of 0.6 finds nobody whose name is misspelt in the middle.
+    sqlx::query!("set local pg_trgm.word_similarity_threshold = 0.3").execute(&mut *tx).await?;
+    let (after_rank, after_id) = after.unzip();
+    let rows = sqlx::query!(
+        r#"
+        with hits as (
+            select id, external_id, username, display_name, metadata, roles, created_at,
+                   coalesce((word_similarity($1, names) * 1000000)::integer, 0)
+                       + case when names like $2 or names like $3 then 2000000 else 0 end as rank
+            from users
+            cross join lateral (select lower(coalesce(username, '') || ' ' || display_name) as names) as named
+            -- Spelt out, as the index has it.
+            where deleted_at is null
+              and ($1 <% lower(coalesce(username, '') || ' ' || display_name)
+                   or lower(coalesce(username, '') || ' ' || display_name) like $2
+                   or lower(coalesce(username, '') || ' ' || display_name) like $3))
+        select id as "id!: UserId", external_id, username, display_name as "display_name!", metadata as "metadata!",
+               roles as "roles!", created_at as "created_at!", rank as "rank!"
+        from hits
+        where $4::integer is null or rank < $4 or rank = $4 and id > $5::uuid
+        order by rank desc, id
+        limit $6
+        "#,
+        needle.alike,
+        needle.from_start,
+        needle.from_word,
+        after_rank,
+        after_id.map(|id| id.0),
+        limit as i64,
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Found {
+            rank: row.rank,
+            profile: Profile {
+                id: row.id,
+                external_id: row.external_id,
+                username: row.username,
+                display_name: row.display_name,
+                metadata: row.metadata,
+                roles: row.roles,
+                created_at: row.created_at,
+            },
+        })
+        .collect())
+}
+
+/// The account of this username or e-mail address.
+pub async fn credentials(db: impl PgExecutor<'_>, login: &str) -> sqlx::Result<Option<Credentials>> {
+    // No username has an @, and no address is without.
+    sqlx::query_as!(
+        Credentials,
+        r#"
+        select id as "id: UserId", password_hash, banned_until
+        from users
+        where lower(username) = lower($1) or lower(email) = lower($1)
+        "#,
+        login,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The same by id, unchanged until the transaction ends.
+pub async fn hold_credentials(db: impl PgExecutor<'_>, id: UserId) -> sqlx::Result<Option<Credentials>> {
+    sqlx::query_as!(
+        Credentials,
+        r#"
+        select id as "id: UserId", password_hash, banned_until
+        from users
+        where id = $1 and deleted_at is null
+        for share
+        "#,
+        id.0,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Replaces a password, if it is still the one that was checked.
+pub async fn replace_password(db: impl PgExecutor<'_>, id: UserId, old: &str, new: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query!("update users set password_hash = $3 where id = $1 and password_hash = $2", id.0, old, new)
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Changes a profile; none where the person is gone.
+pub async fn update(db: impl PgExecutor<'_>, id: UserId, change: &ProfileChange) -> Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        r#"
+        update users
+        set display_name = coalesce($2, display_name),
+            email = case when $3 then $4 else email end,
+            metadata = coalesce($5, metadata)
+        where id = $1 and deleted_at is null
+        returning id as "id: UserId", external_id, username, display_name, email, metadata, roles, created_at
+        "#,
+        id.0,
+        change.display_name,
+        change.email.is_some(),
+        change.email.as_ref().and_then(Option::as_deref),
+        change.metadata,
+    )
+    .fetch_optional(db)
+    .await
+    .map_err(taken)
+}
+
+/// Clears all that tells who somebody was; false where that was done already.
+pub async fn anonymise(db: impl PgExecutor<'_>, id: UserId, now: Time) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update users
+         set external_id = null, username = null, email = null, password_hash = null, display_name = $2,
+             metadata = '{}', roles = '{}', last_seen_at = null, deleted_at = $3
+         where id = $1 and deleted_at is null",
+        id.0,
+        DELETED_NAME,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Keeps somebody out until a moment, or lets them in again; false where there is no such person.
+pub async fn set_banned_until(db: impl PgExecutor<'_>, id: UserId, until: Option<Time>) -> sqlx::Result<bool> {
+    let done = sqlx::query!("update users set banned_until = $2 where id = $1 and deleted_at is null", id.0, until)
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Replaces somebody's roles; false where there is no such person.
+pub async fn set_roles(db: impl PgExecutor<'_>, id: UserId, roles: &[String]) -> sqlx::Result<bool> {
+    let done = sqlx::query!("update users set roles = $2 where id = $1 and deleted_at is null", id.0, roles)
+        .execute(db)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Two names are unique among people, whichever is written first.
+fn taken(error: sqlx::Error) -> Error {
+    match error.as_database_error().and_then(|database| database.constraint()) {
+        Some("users_username_key") => Error::Taken("username"),
+        Some("users_email_key") => Error::Taken("email"),
+        _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_of_like_are_looked_for_and_not_obeyed() {
+        let needle = Needle::new(r"50%_\O");
+
+        assert_eq!(needle.from_start, r"50\%\_\\o%");
+        assert_eq!(needle.from_word, r"% 50\%\_\\o%");
+        assert_eq!(needle.alike.as_deref(), Some(r"50%_\o"));
+        assert_eq!(Needle::new("bo").alike, None);
+    }
+}
