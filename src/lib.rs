@@ -52,6 +52,7 @@
 //! `routes`, an arm in `dispatch`; a test in `tests/it`; then `make fresh` for the generated files. If it needs more, the
 //! design is wrong.
 
+pub mod auth;
 pub mod config;
 pub mod domain;
 pub mod store;
