@@ -53,6 +53,7 @@
 //! design is wrong.
 
 pub mod auth;
+pub mod cluster;
 pub mod config;
 pub mod domain;
 pub mod store;

@@ -1,0 +1,157 @@
+//! What nodes share besides the database. Invariant: carries no truth; lose all of it and PostgreSQL repairs it.
+//!
+//! Each capability works on a node alone and, with Redis, on all nodes as one. While Redis is away each node goes on by itself: what
+//! happens on it is told on it at once, and elsewhere once the tails of conversations are checked; limits and presence
+//! are its own; a ticket is good where it was given out. When Redis is back, all that may have been missed is looked for.
+
+pub mod bus;
+pub mod limits;
+pub mod order;
+pub mod presence;
+pub mod revoked;
+pub mod tickets;
+pub mod typing;
+
+mod link;
+mod relay;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use deadpool_redis::redis::Client;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{
+    bus::Bus,
+    limits::Limits,
+    link::Link,
+    order::{Log, Order, Orderer},
+    presence::PresenceBoard,
+    relay::{Inward, Listener, Poster, Reach, Relay},
+    revoked::Revoked,
+    tickets::Tickets,
+    typing::{TypingBoard, Typists},
+};
+use crate::{
+    config::settings::Settings,
+    domain::{
+        clock::{Clock, Time},
+        event::Revocation,
+    },
+};
+
+/// How often the tails of conversations are compared with PostgreSQL.
+pub const TAIL_CHECK: Duration = Duration::from_secs(3);
+/// How long a starting node waits for Redis before it begins without.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// Everything that nodes share besides the database.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Tells the sockets what was committed.
+    pub bus: Bus,
+    /// How often somebody may do something.
+    pub limits: Limits,
+    /// Who is there.
+    pub presence: PresenceBoard,
+    /// Sessions that ended before their tokens.
+    pub revoked: Arc<Revoked>,
+    /// One-use tickets for sockets.
+    pub tickets: Tickets,
+    /// Who is typing.
+    pub typing: TypingBoard,
+    reach: Reach,
+    clock: Clock,
+}
+
+/// What a cluster is made of.
+pub struct Setup<'a> {
+    /// The limits.
+    pub settings: &'a Settings,
+    /// What time it is.
+    pub clock: &'a Clock,
+    /// The logs in PostgreSQL.
+    pub log: Log,
+    /// How often the tails of conversations are checked; [`TAIL_CHECK`] but in tests.
+    pub tail_check: Duration,
+    /// Ends the tasks. What is published afterwards is heard by nobody, so it comes after the last socket and the last writer.
+    pub stop: CancellationToken,
+    /// Waits for the tasks.
+    pub tasks: &'a TaskTracker,
+}
+
+impl Cluster {
+    /// A node on its own.
+    pub fn local(setup: &Setup<'_>) -> Self {
+        let order = start_order(setup);
+        Self::assemble(setup, order, (Reach::Node, None), Parts::new(setup.clock))
+    }
+
+    /// A node among those that share a Redis. Begins alone where Redis is away.
+    pub async fn redis(url: &str, setup: &Setup<'_>) -> anyhow::Result<Self> {
+        let client = Client::open(url).context("REDIS_URL is not the address of a Redis")?;
+        let (relay, parcels) = Relay::new();
+        let (order, parts, road) = (start_order(setup), Parts::new(setup.clock), relay.road());
+        let link = Link::new(url, Arc::clone(&road))?;
+        let inward =
+            Inward { order: order.clone(), revoked: Arc::clone(&parts.revoked), typists: Arc::clone(&parts.typists) };
+        let listener = Listener::new(&client, Arc::clone(&road), inward, setup.stop.clone())?;
+        setup.tasks.spawn(listener.run());
+        setup.tasks.spawn(Poster { client, road, parcels, stop: setup.stop.clone() }.run());
+        let reach = Reach::Nodes(relay);
+        reach.settled(SETTLING).await;
+        Ok(Self::assemble(setup, order, (reach, Some(link)), parts))
+    }
+
+    /// Voids the tokens of a session or of a person, and closes their sockets, on all nodes.
+    pub async fn revoke(&self, revocation: Revocation) {
+        let at = self.clock.now();
+        if self.revoked.add(revocation, at) {
+            self.bus.close(revocation, at).await;
+        }
+    }
+
+    /// The same on this node only, for a revocation that was found in the database; nothing where it is known.
+    pub async fn heed(&self, revocation: Revocation, at: Time) {
+        if self.revoked.add(revocation, at) {
+            self.bus.close_here(revocation).await;
+        }
+    }
+
+    /// Whether other nodes, where there are any, can be reached.
+    pub fn is_whole(&self) -> bool {
+        self.reach.is_whole()
+    }
+
+    fn assemble(setup: &Setup<'_>, order: Order, way: (Reach, Option<Link>), parts: Parts) -> Self {
+        let ((reach, link), clock) = (way, setup.clock.clone());
+        Self {
+            bus: Bus::new(order, reach.clone()),
+            limits: Limits::new(setup.settings, &clock, link.clone()),
+            presence: PresenceBoard::new(clock.clone(), link.clone()),
+            revoked: parts.revoked,
+            tickets: Tickets::new(clock.clone(), link),
+            typing: TypingBoard::new(parts.typists, reach.clone()),
+            reach,
+            clock,
+        }
+    }
+}
+
+/// What other nodes' letters reach as well as this node's callers.
+struct Parts {
+    revoked: Arc<Revoked>,
+    typists: Arc<Typists>,
+}
+
+impl Parts {
+    fn new(clock: &Clock) -> Self {
+        Self { revoked: Arc::default(), typists: Arc::new(Typists::new(clock.clone())) }
+    }
+}
+
+fn start_order(setup: &Setup<'_>) -> Order {
+    let (order, orderer) = Orderer::new(setup.log.clone(), setup.stop.clone());
+    setup.tasks.spawn(orderer.run(setup.tail_check));
+    order
+}

@@ -1,0 +1,136 @@
+//! What the orderer has read from PostgreSQL beside its own work: missing events and the heads of logs.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    error::Error as _,
+    sync::Arc,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::task::{self, JoinSet};
+use tracing::{debug, warn};
+
+use super::sequencer::{Hole, Trust};
+use crate::{
+    cluster::bus::Envelope,
+    domain::{
+        error::{Error, Result},
+        ids::ConversationId,
+    },
+    telemetry::metrics,
+};
+
+/// Holes fetched at the same time.
+const FETCHES: usize = 8;
+/// Conversations whose heads are read at once.
+const HEADS: usize = 1000;
+
+/// Fetches a conversation's log above one entry, up to and with another, as it would be published now: ascending, each entry
+/// with what goes with it (`ConversationNew` before the participant who was added, if they are still in;
+/// `ConversationRemoved` before the one who was removed). All that the log still has of those entries must be there.
+pub type Refetch = Arc<dyn Fn(ConversationId, i64, i64) -> BoxFuture<'static, Result<Vec<Envelope>>> + Send + Sync>;
+
+/// Reads the heads of conversations' logs; those that are gone are absent.
+pub type Heads =
+    Arc<dyn Fn(Vec<ConversationId>) -> BoxFuture<'static, Result<Vec<(ConversationId, i64)>>> + Send + Sync>;
+
+/// The logs in PostgreSQL, as far as the orderer needs them.
+#[derive(Clone)]
+pub struct Log {
+    /// Fetches what is missing.
+    pub refetch: Refetch,
+    /// Says how far the logs go.
+    pub heads: Heads,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub enum Done {
+    /// What a hole held.
+    Fetched(Hole, Vec<Envelope>),
+    /// A hole could not be read.
+    Failed(Hole),
+    /// How far the logs go.
+    Checked(Trust, Vec<(ConversationId, i64)>),
+}
+
+/// Reading that is under way, or waits for its turn.
+pub struct Jobs {
+    log: Log,
+    fetches: JoinSet<Result<Vec<Envelope>>>,
+    holes: HashMap<task::Id, Hole>,
+    to_fetch: VecDeque<Hole>,
+    checks: JoinSet<Done>,
+    /// Conversations to be checked once the check that is under way, and older than the doubt, has ended.
+    to_check: Option<Vec<ConversationId>>,
+}
+
+impl Jobs {
+    /// Nothing to do yet.
+    pub fn new(log: Log) -> Self {
+        let (holes, to_fetch) = (HashMap::new(), VecDeque::new());
+        Self { log, fetches: JoinSet::new(), holes, to_fetch, checks: JoinSet::new(), to_check: None }
+    }
+
+    /// Fetches holes, a few at a time.
+    pub fn fetch(&mut self, holes: Vec<Hole>) {
+        self.to_fetch.extend(holes);
+        while self.fetches.len() < FETCHES
+            && let Some(hole) = self.to_fetch.pop_front()
+        {
+            debug!(conversation.id = %hole.conversation_id, hole.after, hole.up_to, "Fetching missing events");
+            metrics::missing_events_fetched();
+            let fetch = (self.log.refetch)(hole.conversation_id, hole.after, hole.up_to);
+            self.holes.insert(self.fetches.spawn(fetch).id(), hole);
+        }
+    }
+
+    /// Reads how far the logs of these conversations go. One look at a time: a first one is skipped while another is under way.
+    pub fn check(&mut self, trust: Trust, conversations: Vec<ConversationId>) {
+        if !self.checks.is_empty() {
+            if trust == Trust::AtOnce {
+                self.to_check = Some(conversations);
+            }
+            return;
+        }
+        let heads = Arc::clone(&self.log.heads);
+        self.checks.spawn(async move {
+            let mut found = Vec::with_capacity(conversations.len());
+            for ids in conversations.chunks(HEADS) {
+                match heads(ids.to_vec()).await {
+                    Ok(some) => found.extend(some),
+                    Err(error) => warn!("Cannot check whether events are missing: {error}"),
+                }
+            }
+            Done::Checked(trust, found)
+        });
+    }
+
+    /// What was read next; nothing while nothing is being read. May be given up and asked again.
+    pub async fn next(&mut self) -> Option<Done> {
+        tokio::select! {
+            Some(fetched) = self.fetches.join_next_with_id() => {
+                let (id, fetched) = match fetched {
+                    Ok((id, fetched)) => (id, fetched),
+                    Err(error) => (error.id(), Err(Error::Internal(error.into()))),
+                };
+                let hole = self.holes.remove(&id)?;
+                self.fetch(Vec::new());
+                Some(fetched.map_or_else(|error| failed(hole, &error), |envelopes| Done::Fetched(hole, envelopes)))
+            }
+            Some(checked) = self.checks.join_next() => {
+                if let Some(conversations) = self.to_check.take() {
+                    self.check(Trust::AtOnce, conversations);
+                }
+                checked.inspect_err(|error| warn!(%error, "A check for missing events broke off")).ok()
+            }
+            else => None,
+        }
+    }
+}
+
+fn failed(hole: Hole, error: &Error) -> Done {
+    let source = error.source().map(ToString::to_string);
+    warn!(conversation.id = %hole.conversation_id, source, "Cannot fetch missing events: {error}");
+    Done::Failed(hole)
+}

@@ -1,0 +1,196 @@
+//! One conversation's line in the [sequencer](super::sequencer): where it stands, what came early, and how its repair goes.
+
+use std::collections::{BTreeMap, HashMap, btree_map::Entry};
+
+use tokio::time::Instant;
+
+use super::sequencer::{Hole, Telling};
+use crate::{
+    cluster::bus::Envelope,
+    domain::{
+        event::{Audience, MembershipChange},
+        ids::ConversationId,
+    },
+};
+
+/// What an envelope takes besides its text, roughly.
+const ENVELOPE_BYTES: usize = 256;
+
+/// One committed change of one log: consecutive entries, with the own matters that go with them.
+#[derive(Debug)]
+pub struct Change {
+    /// Whose log.
+    pub conversation_id: ConversationId,
+    /// Its first entry.
+    pub first_seq: i64,
+    /// Its last entry.
+    pub last_seq: i64,
+    /// What is told of it.
+    pub envelopes: Vec<Envelope>,
+}
+
+/// What is being done about a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// Nothing; there is none.
+    Idle,
+    /// It may fill by itself until then.
+    Waiting(Instant),
+    /// It is being fetched.
+    Fetching(Hole),
+}
+
+/// Where one conversation stands on this node.
+#[derive(Debug)]
+pub struct Line {
+    /// The entry to be told next.
+    pub next_seq: i64,
+    /// The last entry that is known to exist.
+    pub known_seq: i64,
+    /// The head at the last check, where it was ahead.
+    pub suspected_seq: Option<i64>,
+    /// What is being done about a hole.
+    pub repair: Repair,
+    /// Fetches that failed in a row.
+    pub failures: u32,
+    early: BTreeMap<i64, Change>,
+    listeners: usize,
+    kept_until: Option<Instant>,
+}
+
+impl Change {
+    /// Parts what is of no log from the changes of each log. What is of no log, but in one publish with changes, stays with them.
+    pub fn split(envelopes: Vec<Envelope>) -> (Vec<Envelope>, Vec<Self>) {
+        let mut changes: Vec<Self> = Vec::new();
+        let mut places = HashMap::new();
+        for envelope in &envelopes {
+            let (Some(id), Some(seq)) = (envelope.conversation_id, envelope.seq) else { continue };
+            let place = *places.entry(id).or_insert_with(|| {
+                changes.push(Self { conversation_id: id, first_seq: seq, last_seq: seq, envelopes: Vec::new() });
+                changes.len() - 1
+            });
+            let change = &mut changes[place];
+            (change.first_seq, change.last_seq) = (change.first_seq.min(seq), change.last_seq.max(seq));
+        }
+        if changes.is_empty() {
+            return (envelopes, changes);
+        }
+        let mut place = 0;
+        for envelope in envelopes {
+            let own = envelope.conversation_id.and_then(|id| places.get(&id));
+            place = own.copied().unwrap_or(place);
+            changes[place].envelopes.push(envelope);
+        }
+        (Vec::new(), changes)
+    }
+
+    /// Whether somebody hears the conversation from this change on.
+    pub fn admits(&self) -> bool {
+        self.envelopes.iter().any(|envelope| matches!(envelope.membership, Some(MembershipChange::Hears { .. })))
+    }
+
+    /// What is left to tell of a change whose entries have been fetched, or will be: own matters without a membership.
+    pub fn late(self) -> impl Iterator<Item = Envelope> {
+        self.envelopes.into_iter().filter(|envelope| envelope.seq.is_none() && envelope.membership.is_none())
+    }
+
+    /// What is left to tell of a change of a conversation that nobody here is in: own matters.
+    pub fn personal(self) -> impl Iterator<Item = Envelope> {
+        self.envelopes
+            .into_iter()
+            .filter(|envelope| envelope.seq.is_none() && matches!(envelope.audience, Audience::Users(_)))
+    }
+
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        let veiled = |envelope: &Envelope| envelope.veiled.as_ref().map_or(0, |veiled| veiled.text.len());
+        self.envelopes.iter().map(|envelope| envelope.text.len() + veiled(envelope) + ENVELOPE_BYTES).sum()
+    }
+}
+
+impl Line {
+    /// A line whose next entry is `next_seq`, with nobody listening yet.
+    pub fn starting_at(next_seq: i64) -> Self {
+        Self {
+            next_seq,
+            known_seq: next_seq - 1,
+            suspected_seq: None,
+            repair: Repair::Idle,
+            failures: 0,
+            early: BTreeMap::new(),
+            listeners: 0,
+            kept_until: None,
+        }
+    }
+
+    /// Counts a listener.
+    pub fn listen(&mut self) {
+        self.listeners += 1;
+    }
+
+    /// Counts a listener off.
+    pub fn unlisten(&mut self, kept_until: Instant) {
+        self.listeners = self.listeners.saturating_sub(1);
+        self.linger(kept_until);
+    }
+
+    /// Keeps the line until then, even if nobody listens.
+    pub fn linger(&mut self, until: Instant) {
+        self.kept_until = self.kept_until.max(Some(until));
+    }
+
+    /// Whether somebody listens, or may come back.
+    pub fn is_wanted(&self, now: Instant) -> bool {
+        self.listeners > 0 || self.kept_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether entries are known that have not been told.
+    pub fn is_behind(&self) -> bool {
+        self.known_seq >= self.next_seq
+    }
+
+    /// The last entry of the first hole; only where the line is behind.
+    pub fn missing_up_to(&self) -> i64 {
+        self.early.first_key_value().map_or(self.known_seq, |(first_seq, _)| first_seq - 1)
+    }
+
+    /// Takes a change that is not early. What overlaps with entries that were told is not told in part: it is left to be fetched.
+    pub fn take(&mut self, change: Change, out: &mut Vec<Telling>) {
+        if change.first_seq == self.next_seq {
+            self.next_seq = change.last_seq + 1;
+            out.extend(change.envelopes.into_iter().map(Telling::Event));
+        } else {
+            out.extend(change.late().map(Telling::Event));
+        }
+    }
+
+    /// Holds an early change. Says how many bytes more are held.
+    pub fn hold(&mut self, change: Change) -> usize {
+        let bytes = change.bytes();
+        match self.early.entry(change.first_seq) {
+            Entry::Occupied(_) => 0,
+            Entry::Vacant(place) => {
+                place.insert(change);
+                bytes
+            }
+        }
+    }
+
+    /// Takes the held changes whose turn has come. Says how many bytes fewer are held.
+    pub fn release(&mut self, out: &mut Vec<Telling>) -> usize {
+        let mut bytes = 0;
+        while let Some(first) = self.early.first_entry()
+            && *first.key() <= self.next_seq
+        {
+            let change = first.remove();
+            bytes += change.bytes();
+            self.take(change, out);
+        }
+        bytes
+    }
+
+    /// Bytes of early changes.
+    pub fn held_bytes(&self) -> usize {
+        self.early.values().map(Change::bytes).sum()
+    }
+}

@@ -1,0 +1,301 @@
+//! Puts what arrives into the order of each conversation's log, and says what is missing. Pure: fed with changes and the time.
+//!
+//! A *line* stands for a conversation that somebody on this node listens to. Its invariant: everything below `next_seq` has
+//! been told here, in order, and nothing at or above it has.
+//!
+//! # Who joins hears everything
+//! A change that admits somebody is told even where the conversation has no line, because the newcomer may be on this node; it
+//! makes a line that lingers until a hub tracks it. Whatever follows the change is kept in order by that line, so the
+//! hub may take its time.
+//!
+//! # Why late changes lose their memberships
+//! A change that arrives after it was fetched has been told already, up to its own matters, which a fetch does not know. Those are
+//! told late; an admission is not, for the person may have been removed since, and the fetch has told what still holds.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::line::{Change, Line, Repair};
+use crate::{
+    cluster::bus::Envelope,
+    domain::{event::MembershipChange, ids::ConversationId},
+};
+
+/// How long an early change waits for those before it.
+pub const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a line is kept without a listener.
+const LINGER: Duration = Duration::from_secs(10);
+/// Log entries fetched at once.
+const PAGE: i64 = 500;
+/// Failed fetches of a hole after which the members are told to sync.
+const TRIES: u32 = 5;
+/// The pause after the first failed fetch; it doubles, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two fetches of a hole.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Early changes are held up to so many bytes of text; beyond that they are fetched again instead.
+const HELD_BYTES: usize = 32 * 1024 * 1024;
+/// Conversations without a line whose last entry is remembered, in each of two generations.
+const REMEMBERED: usize = 65_536;
+
+/// Entries of a conversation's log that are missing here: above `after`, up to and with `up_to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// Whose log.
+    pub conversation_id: ConversationId,
+    /// The last entry that is known.
+    pub after: i64,
+    /// The last entry that is missing.
+    pub up_to: i64,
+}
+
+/// How far heads that were read from the database are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The entries may still be on their way; only a second look shows that they are lost.
+    SecondLook,
+    /// Something was lost; what is missing is missing.
+    AtOnce,
+}
+
+/// What is to be told, in order.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "Almost all are events, and a box for each would cost the hot path.")]
+pub enum Telling {
+    /// To those whom it concerns.
+    Event(Envelope),
+    /// The conversation's members should sync, for what they miss cannot be fetched.
+    SyncRequired(ConversationId),
+}
+
+/// All lines of this node.
+#[derive(Debug, Default)]
+pub struct Sequencer {
+    lines: HashMap<ConversationId, Line>,
+    alarms: BTreeSet<(Instant, ConversationId)>,
+    held_bytes: usize,
+    passed: [HashMap<ConversationId, i64>; 2],
+}
+
+impl Sequencer {
+    /// Somebody listens to a conversation of which they know everything up to `head_seq`. Says up to where it has been told here.
+    pub fn track(&mut self, conversation_id: ConversationId, head_seq: i64, now: Instant) -> i64 {
+        let passed = self.passed_seq(conversation_id);
+        let line = self.lines.entry(conversation_id).or_insert_with(|| Line::starting_at(head_seq + 1));
+        line.listen();
+        line.known_seq = line.known_seq.max(head_seq).max(passed);
+        let told = line.next_seq - 1;
+        // What passed before anybody listened will not come again.
+        let patience = if passed > told { Duration::ZERO } else { PATIENCE };
+        self.review(conversation_id, now + patience);
+        told
+    }
+
+    /// A listener went. The line is kept for a while, so that one who comes back, or was just admitted, finds it in order.
+    pub fn untrack(&mut self, conversation_id: ConversationId, now: Instant) {
+        if let Some(line) = self.lines.get_mut(&conversation_id) {
+            line.unlisten(now + LINGER);
+        }
+    }
+
+    /// Takes one committed change, in whatever order it arrives.
+    pub fn feed(&mut self, envelopes: Vec<Envelope>, now: Instant, out: &mut Vec<Telling>) {
+        let (unlogged, changes) = Change::split(envelopes);
+        for envelope in unlogged {
+            self.pass(envelope, now, out);
+        }
+        for change in changes {
+            self.take(change, now, out);
+        }
+    }
+
+    /// The holes that have waited long enough; each is handed out once, and must be answered with [`Self::fetched`].
+    pub fn due(&mut self, now: Instant) -> Vec<Hole> {
+        let mut holes = Vec::new();
+        while let Some(&(at, conversation_id)) = self.alarms.first()
+            && at <= now
+        {
+            self.alarms.pop_first();
+            let Some(line) = self.lines.get_mut(&conversation_id) else { continue };
+            let after = line.next_seq - 1;
+            let up_to = line.missing_up_to().min(after + PAGE);
+            let hole = Hole { conversation_id, after, up_to };
+            line.repair = Repair::Fetching(hole);
+            holes.push(hole);
+        }
+        holes
+    }
+
+    /// When [`Self::due`] will have something.
+    pub fn next_alarm(&self) -> Option<Instant> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// Takes what a hole held: all that is left of those entries in the log.
+    pub fn fetched(&mut self, hole: Hole, envelopes: Vec<Envelope>, now: Instant, out: &mut Vec<Telling>) {
+        let Hole { conversation_id, after, up_to } = hole;
+        let Some(line) = self.fetching(hole) else { return };
+        line.failures = 0;
+        line.take(Change { conversation_id, first_seq: after + 1, last_seq: up_to, envelopes }, out);
+        let released = line.release(out);
+        self.held_bytes -= released;
+        let patience = if up_to == after + PAGE { Duration::ZERO } else { PATIENCE };
+        self.review(conversation_id, now + patience);
+    }
+
+    /// A hole could not be fetched. It stays open, and is tried again: skipping it could leave somebody listening who was removed in it.
+    pub fn failed(&mut self, hole: Hole, now: Instant, out: &mut Vec<Telling>) {
+        let Some(line) = self.fetching(hole) else { return };
+        line.failures = line.failures.saturating_add(1);
+        if line.failures.is_multiple_of(TRIES) && line.is_behind() {
+            out.push(Telling::SyncRequired(hole.conversation_id));
+        }
+        let pause = FIRST_PAUSE.saturating_mul(1 << line.failures.min(16)).min(LONGEST_PAUSE);
+        self.review(hole.conversation_id, now + pause);
+    }
+
+    /// Compares the lines with the heads of the logs.
+    pub fn check(&mut self, heads: &[(ConversationId, i64)], trust: Trust, now: Instant) {
+        for &(conversation_id, head_seq) in heads {
+            let Some(line) = self.lines.get_mut(&conversation_id) else { continue };
+            let was_behind = line.suspected_seq.is_some_and(|seq| seq >= line.next_seq);
+            line.suspected_seq = (head_seq >= line.next_seq).then_some(head_seq);
+            if was_behind || trust == Trust::AtOnce {
+                line.known_seq = line.known_seq.max(head_seq);
+                self.review(conversation_id, now + PATIENCE);
+            }
+        }
+    }
+
+    /// The conversations that have a line.
+    pub fn tracked(&self) -> Vec<ConversationId> {
+        self.lines.keys().copied().collect()
+    }
+
+    /// Forgets lines that nobody came back to, and what passed long ago.
+    pub fn sweep(&mut self, now: Instant) {
+        let (alarms, held_bytes) = (&mut self.alarms, &mut self.held_bytes);
+        self.lines.retain(|id, line| {
+            let stays = line.is_wanted(now);
+            if !stays {
+                *held_bytes -= line.held_bytes();
+                if let Repair::Waiting(at) = line.repair {
+                    alarms.remove(&(at, *id));
+                }
+            }
+            stays
+        });
+        self.age_passed();
+    }
+
+    /// Tells an event that came without a change of a log.
+    fn pass(&mut self, envelope: Envelope, now: Instant, out: &mut Vec<Telling>) {
+        if let (Some(MembershipChange::Hears { head_seq, .. }), Some(id)) =
+            (&envelope.membership, envelope.conversation_id)
+        {
+            self.admit(id, head_seq + 1, now);
+        }
+        out.push(Telling::Event(envelope));
+    }
+
+    /// Takes a change of one log.
+    fn take(&mut self, change: Change, now: Instant, out: &mut Vec<Telling>) {
+        let (id, last_seq) = (change.conversation_id, change.last_seq);
+        if change.admits() {
+            self.admit(id, change.first_seq, now);
+        }
+        let Some(line) = self.lines.get_mut(&id) else {
+            self.pass_by(id, last_seq);
+            return out.extend(change.personal().map(Telling::Event));
+        };
+        let (told, fits) = (line.next_seq, self.held_bytes + change.bytes() <= HELD_BYTES);
+        line.known_seq = line.known_seq.max(last_seq);
+        if change.first_seq <= line.next_seq {
+            line.take(change, out);
+            self.held_bytes -= line.release(out);
+        } else if fits {
+            self.held_bytes += line.hold(change);
+        } else {
+            out.extend(change.late().map(Telling::Event));
+        }
+        if line.next_seq > told {
+            self.calm(id);
+        }
+        self.review(id, now + PATIENCE);
+    }
+
+    /// Makes sure that somebody who may be on this node, and was just admitted, finds a line.
+    fn admit(&mut self, conversation_id: ConversationId, next_seq: i64, now: Instant) {
+        let passed = self.passed_seq(conversation_id);
+        let mut is_new = false;
+        let line = self.lines.entry(conversation_id).or_insert_with(|| {
+            is_new = true;
+            Line::starting_at(next_seq)
+        });
+        line.linger(now + LINGER);
+        if is_new {
+            line.known_seq = line.known_seq.max(passed);
+            self.review(conversation_id, now);
+        }
+    }
+
+    /// The line whose hole was being fetched, unless it has been forgotten since.
+    fn fetching(&mut self, hole: Hole) -> Option<&mut Line> {
+        let line = self.lines.get_mut(&hole.conversation_id)?;
+        if line.repair != Repair::Fetching(hole) {
+            return None;
+        }
+        line.repair = Repair::Idle;
+        Some(line)
+    }
+
+    /// Clears a line's alarm: it moved, so what is missing now has not been missing for as long.
+    fn calm(&mut self, conversation_id: ConversationId) {
+        if let Some(line) = self.lines.get_mut(&conversation_id)
+            && let Repair::Waiting(at) = line.repair
+        {
+            line.repair = Repair::Idle;
+            self.alarms.remove(&(at, conversation_id));
+        }
+    }
+
+    /// Sets or clears a line's alarm, as it has a hole or not. An alarm that is set is never put off.
+    fn review(&mut self, conversation_id: ConversationId, at: Instant) {
+        let Some(line) = self.lines.get_mut(&conversation_id) else { return };
+        let at = match line.repair {
+            Repair::Fetching(_) => return,
+            Repair::Waiting(set) => set.min(at),
+            Repair::Idle => at,
+        };
+        self.calm(conversation_id);
+        if let Some(line) = self.lines.get_mut(&conversation_id)
+            && line.is_behind()
+        {
+            line.repair = Repair::Waiting(at);
+            self.alarms.insert((at, conversation_id));
+        }
+    }
+
+    /// The last entry that passed while nobody listened, as far as it is remembered; 0 where it is not.
+    fn passed_seq(&self, conversation_id: ConversationId) -> i64 {
+        self.passed.iter().filter_map(|seqs| seqs.get(&conversation_id)).copied().max().unwrap_or(0)
+    }
+
+    /// Remembers that an entry passed while nobody listened.
+    fn pass_by(&mut self, conversation_id: ConversationId, seq: i64) {
+        let seq = self.passed_seq(conversation_id).max(seq);
+        if self.passed[0].len() >= REMEMBERED {
+            self.age_passed();
+        }
+        self.passed[0].insert(conversation_id, seq);
+    }
+
+    fn age_passed(&mut self) {
+        self.passed.swap(0, 1);
+        self.passed[0].clear();
+    }
+}

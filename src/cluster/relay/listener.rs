@@ -1,0 +1,164 @@
+//! Listens to the other nodes: subscribes to every partition, and takes in what comes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use deadpool_redis::redis::{
+    self, Client, ProtocolVersion, PushInfo, PushKind, RedisResult, Value, aio::MultiplexedConnection,
+};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::{Letter, PARTITIONS, PAUSE, Road, announce, channel, connection_config, next_probe};
+use crate::cluster::{
+    order::{Inbound, Order},
+    revoked::Revoked,
+    typing::Typists,
+};
+
+/// Messages that may wait to be taken in; what comes beyond that is dropped, and doubted.
+const WAITING_MESSAGES: usize = 4096;
+/// A message begins with the name of the node that posted it.
+const NAME_BYTES: usize = 16;
+
+/// The task that listens.
+pub struct Listener {
+    client: Client,
+    road: Arc<Road>,
+    inward: Inward,
+    stop: CancellationToken,
+}
+
+/// Where letters from other nodes go.
+pub struct Inward {
+    /// What is told.
+    pub order: Order,
+    /// What was revoked.
+    pub revoked: Arc<Revoked>,
+    /// Who types.
+    pub typists: Arc<Typists>,
+}
+
+/// One subscribed connection.
+struct Subscription {
+    connection: MultiplexedConnection,
+    messages: mpsc::Receiver<Vec<u8>>,
+    broken: CancellationToken,
+    has_overflown: Arc<AtomicBool>,
+}
+
+impl Listener {
+    /// A listener on the Redis of this client, until it is stopped.
+    pub fn new(client: &Client, road: Arc<Road>, inward: Inward, stop: CancellationToken) -> RedisResult<Self> {
+        // Only RESP3 tells a connection things that it did not ask for.
+        let info = client.get_connection_info().clone();
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let client = Client::open(info.set_redis_settings(settings))?;
+        Ok(Self { client, road, inward, stop })
+    }
+
+    /// Works until it is stopped, subscribing again as often as needed.
+    pub async fn run(self) {
+        let stop = self.stop.clone();
+        stop.run_until_cancelled(self.listen()).await;
+    }
+
+    async fn listen(self) {
+        loop {
+            match self.subscribe().await {
+                Ok(subscription) => {
+                    announce(&self.road.listens, true, "listening to other nodes");
+                    // Whatever was posted before now has been missed.
+                    self.inward.order.take(Inbound::Doubt).await;
+                    let error = self.hear(subscription).await;
+                    announce(&self.road.listens, false, "listening to other nodes");
+                    debug!(?error, "Listening broke off");
+                }
+                Err(error) => debug!(%error, "Redis cannot be reached for listening"),
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn subscribe(&self) -> RedisResult<Subscription> {
+        let (sender, messages) = mpsc::channel(WAITING_MESSAGES);
+        let (broken, has_overflown) = (CancellationToken::new(), Arc::<AtomicBool>::default());
+        let (breaks, overflows) = (broken.clone(), Arc::clone(&has_overflown));
+        let config = connection_config().set_push_sender(move |push: PushInfo| match push.kind {
+            PushKind::Disconnection => {
+                breaks.cancel();
+                Ok(())
+            }
+            PushKind::SMessage => {
+                if let Some(Value::BulkString(message)) = push.data.into_iter().nth(1)
+                    && sender.try_send(message).is_err()
+                {
+                    overflows.store(true, Ordering::Release);
+                }
+                Ok::<_, std::convert::Infallible>(())
+            }
+            _ => Ok(()),
+        });
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        for partition in 0..PARTITIONS {
+            redis::cmd("SSUBSCRIBE").arg(channel(partition)).exec_async(&mut connection).await?;
+        }
+        Ok(Subscription { connection, messages, broken, has_overflown })
+    }
+
+    /// Takes in what comes until the connection breaks.
+    async fn hear(&self, mut subscription: Subscription) -> Option<redis::RedisError> {
+        let mut probe = next_probe();
+        loop {
+            tokio::select! {
+                () = subscription.broken.cancelled() => return None,
+                Some(message) = subscription.messages.recv() => self.open(&message).await,
+                () = sleep_until(probe) => {
+                    if let Err(error) = redis::cmd("PING").exec_async(&mut subscription.connection).await {
+                        return Some(error);
+                    }
+                    probe = next_probe();
+                }
+            }
+            if subscription.has_overflown.swap(false, Ordering::AcqRel) {
+                warn!("Other nodes say more than this one can take in");
+                self.inward.order.take(Inbound::Doubt).await;
+            }
+        }
+    }
+
+    async fn open(&self, message: &[u8]) {
+        let Some((name, lines)) = message.split_at_checked(NAME_BYTES) else { return };
+        if name == self.road.node.as_bytes() {
+            return;
+        }
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(letter) => self.inward.take(letter).await,
+                Err(error) => warn!(%error, "Another node says something that this one does not understand"),
+            }
+        }
+    }
+}
+
+impl Inward {
+    async fn take(&self, letter: Letter) {
+        match letter {
+            Letter::Change(envelopes) => self.order.take(Inbound::Change(envelopes)).await,
+            Letter::Revoked(revocation, at) => {
+                if self.revoked.add(revocation, at) {
+                    self.order.take(Inbound::Close(revocation)).await;
+                }
+            }
+            Letter::Typing(conversation, user) => self.typists.hear(conversation, user),
+            Letter::TypingStopped(conversation, user) => self.typists.unhear(conversation, user),
+            Letter::Doubt => self.order.take(Inbound::Doubt).await,
+        }
+    }
+}

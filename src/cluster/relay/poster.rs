@@ -1,0 +1,143 @@
+//! Posts this node's parcels: one pipeline after the other, each with all that waits.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use deadpool_redis::redis::{self, Client, RedisResult, aio::MultiplexedConnection};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::{Letter, PAUSE, Parcel, Road, announce, channel, connection_config, next_probe, written};
+use crate::domain::event::Durability;
+
+/// Parcels posted in one pipeline.
+const POSTED_AT_ONCE: usize = 512;
+/// How long a stopping poster waits for one parcel more.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// The task that posts.
+pub struct Poster {
+    /// Where Redis is.
+    pub client: Client,
+    /// What the relay shares.
+    pub road: Arc<Road>,
+    /// What is to be posted.
+    pub parcels: mpsc::Receiver<Parcel>,
+    /// When to stop; what comes shortly after is still posted.
+    pub stop: CancellationToken,
+}
+
+impl Poster {
+    /// Works until it is stopped, connecting again as often as needed.
+    pub async fn run(mut self) {
+        while let Some(connection) = self.connect().await {
+            announce(&self.road.posts, true, "posting to other nodes");
+            let ended = self.post(connection).await;
+            announce(&self.road.posts, false, "posting to other nodes");
+            match ended {
+                Ok(()) => return,
+                Err(error) => debug!(%error, "Posting broke off"),
+            }
+        }
+    }
+
+    /// Connects, dropping what would be posted meanwhile. Nothing once it is stopped.
+    async fn connect(&mut self) -> Option<MultiplexedConnection> {
+        let config = connection_config();
+        loop {
+            match self.client.get_multiplexed_async_connection_with_config(&config).await {
+                Ok(connection) => return Some(connection),
+                Err(error) => debug!(%error, "Redis cannot be reached for posting"),
+            }
+            let again = Instant::now() + PAUSE;
+            let mut parcels = Vec::new();
+            loop {
+                tokio::select! {
+                    () = self.stop.cancelled() => return None,
+                    () = sleep_until(again) => break,
+                    count = self.parcels.recv_many(&mut parcels, POSTED_AT_ONCE) => match count {
+                        0 => return None,
+                        _ => self.drop_all(&mut parcels),
+                    },
+                }
+            }
+        }
+    }
+
+    /// Posts until it is stopped (well) or the connection breaks (not).
+    async fn post(&mut self, mut connection: MultiplexedConnection) -> RedisResult<()> {
+        let mut parcels = Vec::with_capacity(POSTED_AT_ONCE);
+        let mut probe = next_probe();
+        loop {
+            let is_stopping = tokio::select! {
+                biased;
+                count = self.parcels.recv_many(&mut parcels, POSTED_AT_ONCE) => count == 0,
+                () = quiet(&self.stop) => true,
+                () = sleep_until(probe) => {
+                    redis::cmd("PING").exec_async(&mut connection).await?;
+                    false
+                }
+            };
+            self.admit_losses(&mut connection).await?;
+            if !parcels.is_empty() {
+                self.road.take_off(&parcels);
+                let posted = self.pipeline(&parcels).exec_async(&mut connection).await;
+                if posted.is_err() {
+                    self.road.lose(parcels.iter().map(|parcel| parcel.durability));
+                    return posted;
+                }
+                parcels.clear();
+            }
+            if is_stopping {
+                return Ok(());
+            }
+            probe = next_probe();
+        }
+    }
+
+    /// Tells the other nodes, if they missed something, that they did.
+    async fn admit_losses(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        if !self.road.has_lost.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let doubt = Parcel { partition: 0, durability: Durability::Durable, text: written(&Letter::Doubt) };
+        let told = self.pipeline(&[doubt]).exec_async(connection).await;
+        if told.is_err() {
+            self.road.has_lost.store(true, Ordering::Release);
+        }
+        told
+    }
+
+    /// One message for each partition: the node's name, then a line for each parcel.
+    fn pipeline(&self, parcels: &[Parcel]) -> redis::Pipeline {
+        let mut messages: HashMap<u64, Vec<u8>> = HashMap::new();
+        for parcel in parcels {
+            let message = messages.entry(parcel.partition).or_insert_with(|| self.road.node.as_bytes().to_vec());
+            message.extend_from_slice(&parcel.text);
+            message.push(b'\n');
+        }
+        let mut pipeline = redis::pipe();
+        for (partition, message) in messages {
+            pipeline.cmd("SPUBLISH").arg(channel(partition)).arg(message).ignore();
+        }
+        pipeline
+    }
+
+    fn drop_all(&self, parcels: &mut Vec<Parcel>) {
+        self.road.take_off(parcels);
+        self.road.lose(parcels.drain(..).map(|parcel| parcel.durability));
+    }
+}
+
+/// Until it is stopped and nothing has come for a while: writers may finish after the doors have closed.
+async fn quiet(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(LINGER).await;
+}
