@@ -52,6 +52,7 @@
 //! `routes`, an arm in `dispatch`; a test in `tests/it`; then `make fresh` for the generated files. If it needs more, the
 //! design is wrong.
 
+pub mod actions;
 pub mod auth;
 pub mod cluster;
 pub mod config;

@@ -1,0 +1,208 @@
+//! Accounts: how people come, prove who they are, and go.
+
+use std::net::IpAddr;
+
+use sqlx::{Postgres, Transaction};
+
+use super::{
+    Context, members,
+    sessions::{self, SignedIn},
+};
+use crate::{
+    domain::{
+        clock::Time,
+        error::{AuthFailure, Conflict, Error, Result},
+        event::Revocation,
+        ids::UserId,
+        limits::{self, Limit},
+        session::RevocationReason,
+        text,
+        user::{self, Caller, User},
+    },
+    store::{
+        idempotency, revocations, sessions as session_rows,
+        users::{self as rows, NewUser},
+    },
+};
+
+/// What somebody new says of themselves.
+#[derive(Clone)]
+pub struct Registration {
+    /// The name to sign in with.
+    pub username: String,
+    /// To prove who it is next time.
+    pub password: String,
+    /// The name to show; the username where there is none.
+    pub display_name: Option<String>,
+    /// Another name to sign in with, which nobody else sees.
+    pub email: Option<String>,
+}
+
+/// From where somebody signs in.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// The client's address.
+    pub address: IpAddr,
+    /// What the device says of itself.
+    pub device: Option<String>,
+}
+
+impl Registration {
+    fn check(&self) -> Result<()> {
+        user::check_username(&self.username)?;
+        user::check_password("password", &self.password)?;
+        if let Some(name) = &self.display_name {
+            text::check_name("display_name", name, limits::NAME_CHARACTERS)?;
+        }
+        self.email.as_deref().map_or(Ok(()), user::check_email)
+    }
+}
+
+/// Makes an account and signs its owner in.
+pub async fn register(ctx: &Context, registration: Registration, device: Option<&str>) -> Result<SignedIn> {
+    let (tx, user) = insert(ctx, registration).await?;
+    sessions::begin(ctx, tx, user, device).await
+}
+
+/// Makes an account for somebody else, with these roles.
+pub async fn create(ctx: &Context, registration: Registration, roles: &[String]) -> Result<User> {
+    let (mut tx, id) = insert(ctx, registration).await?;
+    rows::set_roles(&mut *tx, id, roles).await?;
+    let user = rows::find(&mut *tx, id).await?.ok_or(Error::NotFound("user"))?;
+    ctx.commit(tx, Vec::new()).await?;
+    Ok(user)
+}
+
+/// Signs somebody in by username or e-mail address.
+pub async fn login(ctx: &Context, login: &str, password: String, visit: &Visit) -> Result<SignedIn> {
+    ctx.cluster.limits.spend(Limit::Logins, &address_key(visit.address)).await?;
+    let account = rows::credentials(&ctx.db, login).await?;
+    // An account counts under one key for all its names, and a made-up one counts alike.
+    let key = account.as_ref().map_or_else(|| text::preview(&login.to_lowercase(), 64), |known| known.id.to_string());
+    ctx.cluster.limits.spend(Limit::Logins, &account_key(&key)).await?;
+    let hash = account.as_ref().and_then(|known| known.password_hash.clone());
+    let fits = ctx.passwords.verify(password, hash).await?;
+    let Some(checked) = account.filter(|_| fits) else { return Err(AuthFailure::BadCredentials.into()) };
+    let mut tx = ctx.db.begin().await?;
+    let held = rows::hold_credentials(&mut *tx, checked.id).await?.ok_or(AuthFailure::BadCredentials)?;
+    if held.password_hash != checked.password_hash {
+        return Err(AuthFailure::BadCredentials.into());
+    }
+    sessions::refuse_banned(held.banned_until, ctx.clock.now())?;
+    sessions::begin(ctx, tx, held.id, visit.device.as_deref()).await
+}
+
+/// Replaces the caller's password, and ends their other sessions.
+pub async fn change_password(ctx: &Context, caller: &Caller, current: String, new: String) -> Result<()> {
+    user::check_password("new_password", &new)?;
+    ctx.cluster.limits.spend(Limit::Logins, &account_key(&caller.user_id.to_string())).await?;
+    let account = rows::hold_credentials(&ctx.db, caller.user_id).await?.ok_or(AuthFailure::SessionRevoked)?;
+    let Some(old_hash) = account.password_hash else { return Err(Conflict::NoPassword.into()) };
+    if !ctx.passwords.verify(current, Some(old_hash.clone())).await? {
+        return Err(wrong_password());
+    }
+    let new_hash = ctx.passwords.hash(new).await?;
+    let mut tx = ctx.db.begin().await?;
+    if !rows::replace_password(&mut *tx, caller.user_id, &old_hash, &new_hash).await? {
+        return Err(wrong_password());
+    }
+    let ended = session_rows::revoke_others(&mut *tx, caller.user_id, caller.session_id, ctx.clock.now()).await?;
+    let ended = ended.into_iter().map(|id| Revocation { user_id: caller.user_id, session_id: Some(id) }).collect();
+    sessions::end(ctx, tx, ended, RevocationReason::Password).await
+}
+
+/// Deletes the caller's account. What they said stays, under a name that tells nothing.
+pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
+    members::leave_all(ctx, caller).await?;
+    let (user_id, now) = (caller.user_id, ctx.clock.now());
+    let mut tx = ctx.db.begin().await?;
+    let user = rows::find(&mut *tx, user_id).await?.ok_or(Error::NotFound("user"))?;
+    if !rows::anonymise(&mut *tx, user_id, now).await? {
+        return Err(Error::NotFound("user"));
+    }
+    // A client that still has the host application's token must not bring the person back by its next request.
+    if let Some(external_id) = &user.external_id {
+        revocations::void_host_tokens(&mut *tx, external_id, now).await?;
+    }
+    session_rows::delete_all(&mut *tx, user_id).await?;
+    idempotency::delete_all(&mut *tx, user_id).await?;
+    sessions::end(ctx, tx, vec![Revocation { user_id, session_id: None }], RevocationReason::Deleted).await
+}
+
+/// Keeps somebody out until a moment, and ends their sessions.
+pub async fn ban(ctx: &Context, user_id: UserId, until: Time) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    if !rows::set_banned_until(&mut *tx, user_id, Some(until)).await? {
+        return Err(Error::NotFound("user"));
+    }
+    session_rows::revoke_others(&mut *tx, user_id, None, ctx.clock.now()).await?;
+    sessions::end(ctx, tx, vec![Revocation { user_id, session_id: None }], RevocationReason::Banned).await
+}
+
+/// Lets somebody in again.
+pub async fn unban(ctx: &Context, user: UserId) -> Result<()> {
+    let is_there = rows::set_banned_until(&ctx.db, user, None).await?;
+    if is_there { Ok(()) } else { Err(Error::NotFound("user")) }
+}
+
+/// Replaces somebody's roles. Who is signed in has them within a minute.
+pub async fn set_roles(ctx: &Context, user: UserId, roles: &[String]) -> Result<()> {
+    let is_there = rows::set_roles(&ctx.db, user, roles).await?;
+    if is_there { Ok(()) } else { Err(Error::NotFound("user")) }
+}
+
+/// The account of this username or e-mail address.
+pub async fn find(ctx: &Context, login: &str) -> Result<UserId> {
+    let account = rows::credentials(&ctx.db, login).await?;
+    account.map(|account| account.id).ok_or(Error::NotFound("user"))
+}
+
+/// Writes a new account into a transaction that is yet to be committed.
+async fn insert(ctx: &Context, registration: Registration) -> Result<(Transaction<'static, Postgres>, UserId)> {
+    registration.check()?;
+    let Registration { username, password, display_name, email } = registration;
+    let password_hash = ctx.passwords.hash(password).await?;
+    let new = NewUser {
+        id: UserId::new_v7(),
+        username: &username,
+        display_name: display_name.as_deref().unwrap_or(&username),
+        email: email.as_deref(),
+        password_hash: &password_hash,
+        created_at: ctx.clock.now(),
+    };
+    let id = new.id;
+    let mut tx = ctx.db.begin().await?;
+    rows::insert(&mut *tx, new).await?;
+    Ok((tx, id))
+}
+
+/// Not a 401, at which clients would throw their good token away.
+fn wrong_password() -> Error {
+    Error::field("current_password", "wrong_password", "This is not the current password.")
+}
+
+fn account_key(account: &str) -> String {
+    format!("account:{account}")
+}
+
+/// A household has a whole /64 of IPv6 to change addresses in.
+fn address_key(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("address:{address}"),
+        IpAddr::V6(address) => format!("address:{:x?}", &address.segments()[..4]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_in_a_household_share_a_key_and_strangers_do_not() {
+        let key = |text: &str| address_key(text.parse().unwrap());
+
+        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+    }
+}

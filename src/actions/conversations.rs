@@ -1,0 +1,233 @@
+//! Opening, listing, changing and deleting conversations.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::{Context, group::GroupChange, members as membership, require_member};
+use crate::{
+    domain::{
+        conversation::{
+            Conversation, ConversationChange, ConversationFilter, ConversationKind, NewConversation, OwnConversation,
+        },
+        error::{Error, Reason, Result},
+        event::Event,
+        ids::{ConversationId, UserId},
+        limits::{self, Limit},
+        member::Role,
+        page::Page,
+        policy,
+        preferences::ConversationPreferences,
+        user::Caller,
+    },
+    store::{
+        changes::ChangeKind,
+        conversations::{self, ListPlace, OwnRow},
+        members::{self, Joining, NewMember},
+        messages,
+        personal::{self, PersonalKind},
+        receipts,
+    },
+};
+
+/// Opens a conversation; a direct one is found where it exists. Says whether it is new.
+pub async fn open(ctx: &Context, caller: &Caller, new: NewConversation) -> Result<(bool, OwnConversation)> {
+    let others = new.check(caller.user_id)?;
+    let mut tx = ctx.db.begin().await?;
+    membership::require_people(&mut tx, "participant_ids", &others).await?;
+    let id = ConversationId::random();
+    if let (ConversationKind::Direct, [other]) = (new.kind, others.as_slice()) {
+        let pair = (caller.user_id, *other);
+        if let Some(found) = conversations::find_pair(&mut tx, pair).await? {
+            return Ok((false, own(&mut tx, caller.user_id, found).await?));
+        }
+        if personal::is_blocked_between(&mut tx, caller.user_id, *other).await? {
+            return Err(Reason::NotAllowed.into());
+        }
+        if let Some(found) = conversations::claim_pair(&mut tx, pair, id).await? {
+            // Its maker's transaction ended between the two questions, so that it can be read now.
+            return Ok((false, own(&mut tx, caller.user_id, found).await?));
+        }
+    }
+    ctx.cluster.limits.spend(Limit::Conversations, &caller.user_id.to_string()).await?;
+
+    let conversation = make(ctx, caller, id, new, &others);
+    conversations::insert(&mut tx, &conversation).await?;
+    let mut members = vec![NewMember { user_id: caller.user_id, role: first_role(conversation.kind), changed_seq: 0 }];
+    members.extend(others.iter().map(|user| NewMember { user_id: *user, role: Role::Member, changed_seq: 0 }));
+    let joining = Joining { at: conversation.created_at, floor_seq: 0, head_seq: 0, message_no: 0 };
+    members::insert(&mut tx, id, &members, joining).await?;
+
+    let users: Vec<_> = members.iter().map(|member| member.user_id).collect();
+    let events = membership::conversation_new(&mut tx, id, &users).await?;
+    let own = own(&mut tx, caller.user_id, id).await?;
+    ctx.commit(tx, events).await?;
+    Ok((true, own))
+}
+
+/// One page of one's conversations: pinned first, newest activity first.
+pub async fn list(
+    ctx: &Context,
+    caller: &Caller,
+    filter: &ConversationFilter,
+    after: Option<ListPlace>,
+    limit: usize,
+) -> Result<Page<OwnConversation>> {
+    let mut db = ctx.db.acquire().await?;
+    let rows = conversations::list(&mut db, caller.user_id, filter, after, limit + 1).await?;
+    let page = Page::cut(rows, limit, place);
+    Ok(Page { items: complete(&mut db, page.items).await?, next_cursor: page.next_cursor })
+}
+
+/// One conversation as the caller sees it.
+pub async fn get(ctx: &Context, caller: &Caller, id: ConversationId) -> Result<OwnConversation> {
+    let mut db = ctx.db.acquire().await?;
+    own(&mut db, caller.user_id, id).await
+}
+
+/// Changes a group's settings.
+pub async fn change(
+    ctx: &Context,
+    caller: &Caller,
+    id: ConversationId,
+    change: ConversationChange,
+) -> Result<OwnConversation> {
+    change.check()?;
+    let mut tx = ctx.db.begin().await?;
+    conversations::lock(&mut tx, &[id]).await?;
+    let standing = require_member(&mut tx, id, caller.user_id).await?;
+    policy::may_change_settings(&standing)?;
+    let before = conversations::shared(&mut tx, id).await?.ok_or(Error::NotFound("conversation"))?;
+    let (after, changed) = applied(&before, change);
+    if changed.is_empty() {
+        return own(&mut tx, caller.user_id, id).await;
+    }
+
+    conversations::update_settings(&mut tx, &after).await?;
+    let mut group = GroupChange::new(&standing, caller.user_id, ctx.clock.now());
+    let seq = group.entry(ChangeKind::ConversationUpdated, None);
+    let what = json!({"event": "settings_changed", "changed": changed});
+    let notice = group.close(&mut tx, "The settings were changed.", what).await?;
+    let own = own(&mut tx, caller.user_id, id).await?;
+    let shared = Conversation { head_seq: seq, ..own.shared.clone() };
+    ctx.commit(tx, vec![Event::ConversationUpdated(seq, shared), Event::MessageNew(notice)]).await?;
+    Ok(own)
+}
+
+/// Deletes a group for everyone, or clears a direct conversation for oneself.
+pub async fn delete(ctx: &Context, caller: &Caller, id: ConversationId) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    conversations::lock(&mut tx, &[id]).await?;
+    let standing = require_member(&mut tx, id, caller.user_id).await?;
+    let events = match standing.kind {
+        ConversationKind::Group => {
+            policy::may_delete_group(&standing)?;
+            let users = conversations::delete(&mut tx, id, ctx.clock.now()).await?;
+            vec![Event::ConversationRemoved(id, users)]
+        }
+        ConversationKind::Direct => {
+            let cleared_seq = members::clear(&mut tx, id, caller.user_id).await?;
+            personal::log(&mut tx, caller.user_id, PersonalKind::Preferences, Some(id), None).await?;
+            let own = own(&mut tx, caller.user_id, id).await?;
+            let preferences = ConversationPreferences { conversation_id: id, preferences: own.preferences };
+            vec![Event::FloorMoved(caller.user_id, preferences, cleared_seq)]
+        }
+    };
+    ctx.commit(tx, events).await
+}
+
+/// One conversation as one member sees it.
+pub async fn own(db: &mut PgConnection, user: UserId, id: ConversationId) -> Result<OwnConversation> {
+    let rows = conversations::own(db, user, &[id]).await?;
+    complete(db, rows).await?.pop().ok_or(Error::NotFound("conversation"))
+}
+
+/// Loads participants and last messages of conversations: the same few queries, however many there are.
+pub async fn complete(db: &mut PgConnection, rows: Vec<OwnRow>) -> Result<Vec<OwnConversation>> {
+    let mut ids: Vec<_> = rows.iter().map(|row| row.own.shared.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut seqs: Vec<_> = rows.iter().filter_map(|row| Some((row.own.shared.id, row.last_message_seq?))).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    let mut participants: HashMap<ConversationId, Vec<_>> = HashMap::new();
+    for participant in members::first_of_each(db, &ids, limits::EMBEDDED_PARTICIPANTS).await? {
+        participants.entry(participant.conversation_id).or_default().push(participant);
+    }
+    let lows = receipts::lows(db, &ids).await?;
+    let mut latest = HashMap::new();
+    for mut message in messages::by_seqs(db, &seqs).await? {
+        receipts::set_status(&lows, &mut message);
+        latest.insert((message.conversation_id, message.seq), message);
+    }
+    let filled = rows.into_iter().map(|row| {
+        let mut own = row.own;
+        own.shared.participants = participants.get(&own.shared.id).cloned().unwrap_or_default();
+        own.last_message = row.last_message_seq.and_then(|seq| latest.get(&(own.shared.id, seq)).cloned());
+        own.last_message = own.last_message.map(|message| message.veiled(own.floor_seq));
+        own
+    });
+    Ok(filled.collect())
+}
+
+/// Reads a cursor of [`list`].
+pub fn parse_place(cursor: &str) -> Result<ListPlace> {
+    let read = || {
+        let mut parts = cursor.splitn(3, '.');
+        let is_pinned = parts.next()? == "1";
+        let active_at = chrono::DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
+        Some(ListPlace { is_pinned, active_at, id: parts.next()?.parse().ok()? })
+    };
+    read().ok_or(Error::Malformed("The cursor is not one that was given out."))
+}
+
+fn place(row: &OwnRow) -> String {
+    let is_pinned = u8::from(row.own.preferences.pinned_at.is_some());
+    format!("{is_pinned}.{}.{}", row.own.active_at.timestamp_micros(), row.own.shared.id)
+}
+
+fn first_role(kind: ConversationKind) -> Role {
+    match kind {
+        ConversationKind::Direct => Role::Member,
+        ConversationKind::Group => Role::Owner,
+    }
+}
+
+fn make(ctx: &Context, caller: &Caller, id: ConversationId, new: NewConversation, others: &[UserId]) -> Conversation {
+    let now = ctx.clock.now();
+    Conversation {
+        id,
+        kind: new.kind,
+        category: new.category,
+        name: new.name,
+        description: new.description,
+        history_for_new_members: new.history_for_new_members,
+        members_may_pin: new.members_may_pin,
+        created_by: caller.user_id,
+        created_at: now,
+        updated_at: now,
+        head_seq: 0,
+        participant_count: others.len() as i32 + 1,
+        participants: Vec::new(),
+    }
+}
+
+/// The settings after a change, and the names and new values of those that differ.
+fn applied(before: &Conversation, change: ConversationChange) -> (Conversation, serde_json::Map<String, Value>) {
+    let mut after = before.clone();
+    after.name = change.name.unwrap_or(after.name);
+    after.description = change.description.unwrap_or(after.description);
+    after.category = change.category.unwrap_or(after.category);
+    after.history_for_new_members = change.history_for_new_members.unwrap_or(after.history_for_new_members);
+    after.members_may_pin = change.members_may_pin.unwrap_or(after.members_may_pin);
+    let fields = [
+        ("name", json!(before.name), json!(after.name)),
+        ("description", json!(before.description), json!(after.description)),
+        ("category", json!(before.category), json!(after.category)),
+        ("history_for_new_members", json!(before.history_for_new_members), json!(after.history_for_new_members)),
+        ("members_may_pin", json!(before.members_may_pin), json!(after.members_may_pin)),
+    ];
+    let changed = fields.into_iter().filter(|(_, before, after)| before != after);
+    (after, changed.map(|(name, _, value)| (name.to_owned(), value)).collect())
+}

@@ -1,0 +1,63 @@
+//! Requests that must not be carried out twice: a key is claimed, and the answer kept for whoever asks again.
+
+use chrono::Duration;
+use sha2::{Digest, Sha256};
+
+use super::Context;
+use crate::{
+    domain::{
+        error::{Conflict, Result},
+        user::Caller,
+    },
+    store::idempotency,
+};
+
+/// For how long an answer is kept.
+const KEPT_HOURS: i64 = 24;
+/// After how long a request without an answer counts as abandoned: its node must have died.
+const ABANDONED_SECONDS: i64 = 60;
+
+/// A key that is ours to carry out.
+#[derive(Debug)]
+pub struct Claimed {
+    caller: Caller,
+    key: String,
+}
+
+/// What came of claiming a key.
+#[derive(Debug)]
+pub enum Claim {
+    /// Nobody did this before.
+    Ours(Claimed),
+    /// It was done before; whether it made something new then, and what was answered.
+    Answered(bool, String),
+}
+
+/// Claims a key for a request; the same key for another request is a conflict.
+pub async fn claim(ctx: &Context, caller: &Caller, key: &str, asked: &[u8]) -> Result<Claim> {
+    let fingerprint = Sha256::digest(asked);
+    let now = ctx.clock.now();
+    let bounds = (now - Duration::hours(KEPT_HOURS), now - Duration::seconds(ABANDONED_SECONDS));
+    let mut db = ctx.db.acquire().await?;
+    if idempotency::claim(&mut *db, (caller.user_id, key), &fingerprint, now, bounds).await? {
+        return Ok(Claim::Ours(Claimed { caller: caller.clone(), key: key.to_owned() }));
+    }
+    match idempotency::find(&mut *db, caller.user_id, key).await? {
+        Some(earlier) if earlier.fingerprint != fingerprint.as_slice() => Err(Conflict::IdempotencyMismatch.into()),
+        Some(idempotency::Earlier { status: Some(status), answer: Some(answer), .. }) => {
+            Ok(Claim::Answered(status == 201, answer))
+        }
+        _ => Err(Conflict::IdempotencyInProgress.into()),
+    }
+}
+
+/// Keeps the answer of a request that was carried out.
+pub async fn keep(ctx: &Context, claimed: &Claimed, is_new: bool, answer: &str) -> Result<()> {
+    let place = (claimed.caller.user_id, claimed.key.as_str());
+    Ok(idempotency::complete(&ctx.db, place, if is_new { 201 } else { 200 }, answer).await?)
+}
+
+/// Gives the key back after a request that did nothing.
+pub async fn release(ctx: &Context, claimed: &Claimed) -> Result<()> {
+    Ok(idempotency::release(&ctx.db, claimed.caller.user_id, &claimed.key).await?)
+}

@@ -1,0 +1,239 @@
+//! Joining and leaving a group, and the roles in it.
+
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::{Context, conversations::complete, group::GroupChange, require_member};
+use crate::{
+    domain::{
+        conversation::HistoryRule,
+        error::{Error, Result},
+        event::Event,
+        ids::{ConversationId, UserId},
+        limits,
+        member::{Participant, Role, Standing},
+        page::Page,
+        policy,
+        user::Caller,
+    },
+    store::{
+        audiences,
+        changes::ChangeKind,
+        conversations,
+        members::{self, Joining, NewMember},
+        users,
+    },
+};
+
+/// What the caller's sockets hear: each conversation, up to where its messages are not for them, and its log's head.
+pub async fn memberships(ctx: &Context, caller: &Caller) -> Result<Vec<(ConversationId, i64, i64)>> {
+    let mut db = ctx.db.acquire().await?;
+    Ok(audiences::memberships(&mut db, caller.user_id).await?)
+}
+
+/// A page of the present participants, in the order in which they came.
+pub async fn list(
+    ctx: &Context,
+    caller: &Caller,
+    conversation: ConversationId,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Page<Participant>> {
+    let mut db = ctx.db.acquire().await?;
+    require_member(&mut db, conversation, caller.user_id).await?;
+    let place = match after {
+        None => None,
+        Some(user) => {
+            let last = members::participants(&mut db, conversation, &[user]).await?;
+            let last = last.first().ok_or(Error::Malformed("The cursor is not one that was given out."))?;
+            Some((last.joined_at, user))
+        }
+    };
+    let rows = members::page(&mut db, conversation, place, limit + 1).await?;
+    Ok(Page::cut(rows, limit, |participant| participant.user_id.to_string()))
+}
+
+/// Adds people to a group; says whether any of them is new.
+pub async fn add(
+    ctx: &Context,
+    caller: &Caller,
+    conversation: ConversationId,
+    user_ids: &[UserId],
+    role: Role,
+) -> Result<(bool, Vec<Participant>)> {
+    if user_ids.is_empty() || user_ids.len() > limits::ADDED_AT_ONCE {
+        let says = format!("Between 1 and {} people at once.", limits::ADDED_AT_ONCE);
+        return Err(Error::field("user_ids", "out_of_range", says));
+    }
+    let mut tx = ctx.db.begin().await?;
+    conversations::lock(&mut tx, &[conversation]).await?;
+    let standing = require_member(&mut tx, conversation, caller.user_id).await?;
+    policy::may_add(&standing, role)?;
+    let joiners = joiners(&mut tx, &standing, user_ids).await?;
+    if joiners.is_empty() {
+        return Ok((false, members::participants(&mut tx, conversation, user_ids).await?));
+    }
+
+    let mut change = GroupChange::new(&standing, caller.user_id, ctx.clock.now());
+    let new: Vec<_> = joiners
+        .iter()
+        .map(|user_id| NewMember {
+            user_id: *user_id,
+            role,
+            changed_seq: change.entry(ChangeKind::ParticipantAdded, Some(*user_id)),
+        })
+        .collect();
+    let joining = Joining {
+        at: ctx.clock.now(),
+        floor_seq: match standing.history_for_new_members {
+            HistoryRule::All => 0,
+            HistoryRule::FromJoining => standing.head_seq,
+        },
+        head_seq: change.head_seq(),
+        message_no: standing.message_no,
+    };
+    members::insert(&mut tx, conversation, &new, joining).await?;
+    let what = json!({"event": "participants_added", "user_ids": joiners});
+    let notice = change.close(&mut tx, "People were added.", what).await?;
+
+    let added = members::participants(&mut tx, conversation, &joiners).await?;
+    let mut events = conversation_new(&mut tx, conversation, &joiners).await?;
+    events.extend(added.into_iter().map(Event::ParticipantAdded));
+    events.push(Event::MessageNew(notice));
+    let answer = members::participants(&mut tx, conversation, user_ids).await?;
+    ctx.commit(tx, events).await?;
+    Ok((true, answer))
+}
+
+/// Removes somebody from a group; oneself by leaving.
+pub async fn remove(ctx: &Context, caller: &Caller, conversation: ConversationId, target: UserId) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    conversations::lock(&mut tx, &[conversation]).await?;
+    let standing = require_member(&mut tx, conversation, caller.user_id).await?;
+    let role = if target == caller.user_id {
+        policy::may_leave(&standing)?;
+        standing.role
+    } else {
+        let role = members::standing(&mut tx, conversation, target).await?.map(|standing| standing.role);
+        policy::may_remove(&standing, role.unwrap_or(Role::Member))?;
+        role.ok_or(Error::NotFound("participant"))?
+    };
+
+    let now = ctx.clock.now();
+    let mut change = GroupChange::new(&standing, caller.user_id, now);
+    let mut events = Vec::new();
+    if role == Role::Owner && members::count_owners(&mut tx, conversation).await? == 1 {
+        events.extend(hand_over(&mut tx, &mut change, conversation, target).await?);
+    }
+    let seq = change.entry(ChangeKind::ParticipantRemoved, Some(target));
+    members::remove(&mut tx, conversation, target, seq, now).await?;
+    let (event, says) = if target == caller.user_id {
+        ("participant_left", "Somebody left.")
+    } else {
+        ("participant_removed", "Somebody was removed.")
+    };
+    let notice = change.close(&mut tx, says, json!({"event": event, "user_ids": [target]})).await?;
+    let gone = members::participants(&mut tx, conversation, &[target]).await?;
+    events.extend(gone.into_iter().map(Event::ParticipantRemoved));
+    events.push(Event::ConversationRemoved(conversation, vec![target]));
+    events.push(Event::MessageNew(notice));
+    ctx.commit(tx, events).await
+}
+
+/// Promotes or demotes a member.
+pub async fn change_role(
+    ctx: &Context,
+    caller: &Caller,
+    conversation: ConversationId,
+    target: UserId,
+    role: Role,
+) -> Result<Participant> {
+    let mut tx = ctx.db.begin().await?;
+    conversations::lock(&mut tx, &[conversation]).await?;
+    let standing = require_member(&mut tx, conversation, caller.user_id).await?;
+    let before = members::standing(&mut tx, conversation, target).await?.map(|standing| standing.role);
+    let owners = members::count_owners(&mut tx, conversation).await?;
+    policy::may_change_role(&standing, before.unwrap_or(Role::Member), role, owners)?;
+    let before = before.ok_or(Error::NotFound("participant"))?;
+    if before == role {
+        return participant(&mut tx, conversation, target).await;
+    }
+
+    let mut change = GroupChange::new(&standing, caller.user_id, ctx.clock.now());
+    let seq = change.entry(ChangeKind::ParticipantUpdated, Some(target));
+    members::change_role(&mut tx, conversation, target, role, seq).await?;
+    let what = json!({"event": "role_changed", "user_ids": [target], "role": role});
+    let notice = change.close(&mut tx, "A role was changed.", what).await?;
+    let changed = participant(&mut tx, conversation, target).await?;
+    let events = vec![Event::ParticipantUpdated(changed.clone()), Event::MessageNew(notice)];
+    ctx.commit(tx, events).await?;
+    Ok(changed)
+}
+
+/// What tells people that a conversation is new to them, each as they see it.
+pub async fn conversation_new(
+    tx: &mut PgConnection,
+    conversation: ConversationId,
+    users: &[UserId],
+) -> Result<Vec<Event>> {
+    let rows = conversations::own_of_many(tx, conversation, users).await?;
+    let users: Vec<_> = rows.iter().map(|row| row.user_id).collect();
+    let own = complete(tx, rows).await?;
+    Ok(users.into_iter().zip(own).map(|(user, own)| Event::ConversationNew(user, Box::new(own))).collect())
+}
+
+/// Those who are not in it yet, if they all exist and there is room.
+async fn joiners(tx: &mut PgConnection, standing: &Standing, user_ids: &[UserId]) -> Result<Vec<UserId>> {
+    let mut joiners = user_ids.to_vec();
+    joiners.sort_unstable();
+    joiners.dedup();
+    let present = members::present(tx, standing.conversation_id, &joiners).await?;
+    joiners.retain(|user| !present.contains(user));
+    require_people(tx, "user_ids", &joiners).await?;
+    if standing.member_count as usize + joiners.len() > limits::MEMBERS {
+        return Err(Error::LimitReached { what: "members of a conversation", most: limits::MEMBERS });
+    }
+    Ok(joiners)
+}
+
+/// Refuses ids behind which there is nobody, or nobody any more.
+pub async fn require_people(tx: &mut PgConnection, field: &str, ids: &[UserId]) -> Result<()> {
+    let known = users::living(tx, ids).await?;
+    if ids.iter().any(|user| !known.contains(user)) {
+        return Err(Error::field(field, "unknown_user", "There is no such user."));
+    }
+    Ok(())
+}
+
+/// Makes somebody an owner before the last one goes; nobody where nobody else is left.
+async fn hand_over(
+    tx: &mut PgConnection,
+    change: &mut GroupChange<'_>,
+    conversation: ConversationId,
+    leaving: UserId,
+) -> Result<Option<Event>> {
+    let Some(heir) = members::heir(tx, conversation, leaving).await? else {
+        return Ok(None);
+    };
+    let seq = change.entry(ChangeKind::ParticipantUpdated, Some(heir));
+    members::change_role(tx, conversation, heir, Role::Owner, seq).await?;
+    Ok(Some(Event::ParticipantUpdated(participant(tx, conversation, heir).await?)))
+}
+
+async fn participant(tx: &mut PgConnection, conversation: ConversationId, user: UserId) -> Result<Participant> {
+    let found = members::participants(tx, conversation, &[user]).await?;
+    found.into_iter().next().ok_or(Error::NotFound("participant"))
+}
+
+/// Leaves all groups, as somebody does whose account is deleted.
+pub async fn leave_all(ctx: &Context, caller: &Caller) -> Result<()> {
+    let groups = audiences::groups(&mut *ctx.db.acquire().await?, caller.user_id).await?;
+    for group in groups {
+        match remove(ctx, caller, group, caller.user_id).await {
+            // Removed or deleted by somebody else meanwhile.
+            Ok(()) | Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! One batch of sends: facts in, verdict for each, and what is to be written for those that pass. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    domain::{
+        clock::Time,
+        error::{Conflict, Error, Reason, Result},
+        ids::{ConversationId, MessageId, UserId},
+        message::{Draft, Message, Status},
+    },
+    store::{conversations::Head, messages::NewMessage, receipts, sending::Facts},
+};
+
+/// What becomes of one draft of a batch.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is written; at this place among the new messages.
+    Write(usize),
+    /// The same is in the log already.
+    Stored,
+    /// The same comes earlier in this batch; whatever becomes of that one.
+    SameAs(usize),
+    /// It is refused.
+    Refuse(Error),
+}
+
+/// A decided batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What becomes of each draft, in their order.
+    pub verdicts: Vec<Verdict>,
+    /// The messages to write.
+    pub new: Vec<NewMessage>,
+    heads: HashMap<ConversationId, Head>,
+    senders: HashMap<(ConversationId, UserId), receipts::Sent>,
+    first_with_id: HashMap<(ConversationId, MessageId), usize>,
+}
+
+impl Batch {
+    /// Decides on one draft more; drafts are decided in the order in which they came.
+    pub fn decide(
+        &self,
+        draft: &Draft,
+        sender: UserId,
+        facts: &Facts,
+        present: &HashSet<(ConversationId, UserId)>,
+    ) -> Decision {
+        let fingerprint = draft.fingerprint();
+        let is_same = |earlier: &UserId, sent: &[u8]| *earlier == sender && *sent == fingerprint;
+        let mismatch = || Decision::Refuse(Conflict::IdempotencyMismatch.into());
+        if let Some((earlier, sent)) = &facts.earlier {
+            return if is_same(earlier, sent) { Decision::Stored } else { mismatch() };
+        }
+        if let Some(&first) = self.first_with_id.get(&(draft.conversation_id, draft.id)) {
+            let new = &self.new[first];
+            let is_same = is_same(&new.message.sender_id, &new.fingerprint);
+            return if is_same { Decision::SameAs(first) } else { mismatch() };
+        }
+        match check(draft, facts, present) {
+            Ok(()) => Decision::Write(fingerprint),
+            Err(error) => Decision::Refuse(error),
+        }
+    }
+
+    /// Gives a draft its place in the log.
+    pub fn place(&mut self, draft: &Draft, sender: UserId, facts: &Facts, written: (Vec<u8>, Time)) -> usize {
+        let (fingerprint, now) = written;
+        let id = draft.conversation_id;
+        let head = self.heads.entry(id).or_insert(Head {
+            id,
+            head_seq: facts.head_seq,
+            message_no: facts.message_no,
+            active_at: now,
+        });
+        head.head_seq += 1;
+        head.message_no += 1;
+        let cursor = self.senders.entry((id, sender)).or_insert(receipts::Sent {
+            conversation_id: id,
+            user_id: sender,
+            seq: facts.read_seq,
+            no: 0,
+            at: now,
+            is_marked: false,
+        });
+        // A mark tells when the cursor passed what lay between; one's own last message needs none.
+        cursor.is_marked |= cursor.seq + 1 < head.head_seq;
+        (cursor.seq, cursor.no) = (head.head_seq, head.message_no);
+        let message = Message {
+            id: draft.id,
+            conversation_id: id,
+            seq: head.head_seq,
+            changed_seq: head.head_seq,
+            sender_id: sender,
+            kind: draft.kind,
+            status: Status::Sent,
+            body: draft.body.clone(),
+            metadata: draft.metadata.clone(),
+            location: draft.location.clone(),
+            reply_to: facts.reply_to.clone(),
+            mentions: draft.mentions.clone(),
+            edited_at: None,
+            deleted_at: None,
+            created_at: now,
+        };
+        self.first_with_id.insert((id, draft.id), self.new.len());
+        self.new.push(NewMessage { message, no: head.message_no, fingerprint });
+        self.new.len() - 1
+    }
+
+    /// The heads to move.
+    pub fn heads(&self) -> Vec<Head> {
+        self.heads.values().copied().collect()
+    }
+
+    /// The senders' own cursors to move.
+    pub fn senders(&self) -> Vec<receipts::Sent> {
+        self.senders.values().copied().collect()
+    }
+}
+
+/// What is decided on a draft before the limits are asked.
+#[derive(Debug)]
+pub enum Decision {
+    /// It may be written, if the limits allow; with its fingerprint.
+    Write(Vec<u8>),
+    /// The same is in the log already.
+    Stored,
+    /// The same comes earlier in this batch.
+    SameAs(usize),
+    /// It is refused.
+    Refuse(Error),
+}
+
+fn check(draft: &Draft, facts: &Facts, present: &HashSet<(ConversationId, UserId)>) -> Result<()> {
+    if facts.is_blocked {
+        return Err(Reason::NotAllowed.into());
+    }
+    if draft.reply_to.is_some() && facts.reply_to.is_none() {
+        return Err(Error::field("reply_to", "unknown_message", "There is no such message in this conversation."));
+    }
+    if draft.mentions.iter().any(|user| !present.contains(&(draft.conversation_id, *user))) {
+        return Err(Error::field("mentions", "not_a_member", "Only members of the conversation can be mentioned."));
+    }
+    Ok(())
+}

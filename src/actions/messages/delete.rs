@@ -1,0 +1,66 @@
+//! Deleting: for everyone, which leaves a tombstone, or for oneself, which nobody else learns of.
+
+use super::{super::Context, edit::write_change, history};
+use crate::{
+    domain::{
+        error::Result,
+        event::Event,
+        ids::{ConversationId, MessageId},
+        message::{DeleteFor, Message},
+        policy,
+        user::Caller,
+    },
+    store::{
+        changes::ChangeKind,
+        conversations, messages,
+        personal::{self, PersonalKind},
+        receipts,
+    },
+};
+
+/// Deletes a message; answers with it as it is afterwards.
+pub async fn delete(
+    ctx: &Context,
+    caller: &Caller,
+    conversation: ConversationId,
+    id: MessageId,
+    whose: DeleteFor,
+) -> Result<Message> {
+    match whose {
+        DeleteFor::Everyone => for_everyone(ctx, caller, conversation, id).await,
+        DeleteFor::Me => for_me(ctx, caller, conversation, id).await,
+    }
+}
+
+async fn for_everyone(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
+    let mut tx = ctx.db.begin().await?;
+    conversations::lock(&mut tx, &[conversation]).await?;
+    let (standing, mut message) = history::visible(&mut tx, caller, conversation, id).await?;
+    policy::may_delete_for_everyone(caller.user_id, &standing, &message)?;
+    if message.deleted_at.is_some() {
+        return Ok(message);
+    }
+
+    message.deleted_at = Some(ctx.clock.now());
+    message.changed_seq = standing.head_seq + 1;
+    (message.body, message.metadata, message.location) = (None, None, None);
+    message.mentions.clear();
+    messages::entomb(&mut tx, &message).await?;
+    messages::delete_mentions(&mut tx, &message).await?;
+    write_change(&mut tx, &message, ChangeKind::MessageDeleted).await?;
+    ctx.commit(tx, vec![Event::MessageDeleted(message.clone())]).await?;
+    Ok(message)
+}
+
+async fn for_me(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
+    let mut tx = ctx.db.begin().await?;
+    let standing = super::super::require_member(&mut tx, conversation, caller.user_id).await?;
+    let message = messages::by_id(&mut tx, conversation, id, standing.floor_seq).await?;
+    let message = message.ok_or(crate::domain::error::Error::NotFound("message"))?;
+    if !receipts::hide(&mut tx, conversation, caller.user_id, message.seq).await? {
+        return Ok(message);
+    }
+    personal::log(&mut tx, caller.user_id, PersonalKind::Hidden, Some(conversation), Some(id)).await?;
+    ctx.commit(tx, vec![Event::MessageHidden(caller.user_id, conversation, id)]).await?;
+    Ok(message)
+}

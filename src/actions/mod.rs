@@ -1,0 +1,77 @@
+//! What a person can do. Transport-free: REST, sockets and workers make the same calls.
+//!
+//! An action is six beats in this order and nothing else: admit (limits), load (facts, in the transaction that
+//! writes), decide (`domain::policy`), write, commit, tell (the bus). What only reads is the first two.
+
+use anyhow::Context as _;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+use crate::{
+    auth::{password::Passwords, token::Tokens},
+    cluster::{Cluster, bus::Envelope},
+    config::settings::Settings,
+    domain::{
+        clock::Clock,
+        error::{Error, Result},
+        event::Event,
+        ids::{ConversationId, UserId},
+        member::Standing,
+    },
+    store::members as member_rows,
+};
+
+pub mod accounts;
+pub mod blocks;
+pub mod conversations;
+pub mod group;
+pub mod health;
+pub mod idempotency;
+pub mod members;
+pub mod messages;
+pub mod preferences;
+pub mod presence;
+pub mod receipts;
+pub mod repair;
+pub mod sessions;
+pub mod sync;
+pub mod typing;
+pub mod unread;
+pub mod users;
+
+/// Everything that actions need; made once, by `boot`.
+pub struct Context {
+    /// PostgreSQL, which alone holds the truth.
+    pub db: PgPool,
+    /// What time it is.
+    pub clock: Clock,
+    /// How the server is set up.
+    pub settings: Settings,
+    /// What nodes share besides the database.
+    pub cluster: Cluster,
+    /// Hashes and verifies passwords.
+    pub passwords: Passwords,
+    /// Signs and verifies tokens.
+    pub tokens: Tokens,
+    /// The entrance to the writers.
+    pub sends: messages::send::SendQueue,
+}
+
+impl Context {
+    /// Commits, then tells. Both happen even if the caller goes away in between: whoever has committed must tell.
+    pub async fn commit(&self, tx: Transaction<'static, Postgres>, events: Vec<Event>) -> Result<()> {
+        let bus = self.cluster.bus.clone();
+        let committing = tokio::spawn(async move {
+            tx.commit().await?;
+            if !events.is_empty() {
+                bus.publish(events.iter().map(Envelope::of).collect()).await;
+            }
+            Ok(())
+        });
+        committing.await.context("a commit was cut short").map_err(Error::Internal)?
+    }
+}
+
+/// The caller's standing in a conversation, or 404: who is not in it may not know that it exists.
+pub async fn require_member(db: &mut PgConnection, conversation: ConversationId, user: UserId) -> Result<Standing> {
+    member_rows::standing(db, conversation, user).await?.ok_or(Error::NotFound("conversation"))
+}

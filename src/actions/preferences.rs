@@ -1,0 +1,36 @@
+//! One's own settings of a conversation: told to one's own devices, and to nobody else.
+
+use super::Context;
+use crate::{
+    domain::{
+        error::{Error, Result},
+        event::Event,
+        ids::ConversationId,
+        preferences::{ConversationPreferences, Preferences, PreferencesChange},
+        user::Caller,
+    },
+    store::personal::{self, PersonalKind},
+};
+
+/// Changes one's own settings of a conversation.
+pub async fn change(
+    ctx: &Context,
+    caller: &Caller,
+    conversation: ConversationId,
+    change: PreferencesChange,
+) -> Result<Preferences> {
+    change.check()?;
+    let mut tx = ctx.db.begin().await?;
+    let before = personal::preferences(&mut tx, conversation, caller.user_id).await?;
+    let before = before.ok_or(Error::NotFound("conversation"))?;
+    let after = change.apply(&before, ctx.clock.now());
+    if after == before {
+        return Ok(after);
+    }
+
+    personal::save_preferences(&mut tx, conversation, caller.user_id, &after).await?;
+    personal::log(&mut tx, caller.user_id, PersonalKind::Preferences, Some(conversation), None).await?;
+    let told = ConversationPreferences { conversation_id: conversation, preferences: after.clone() };
+    ctx.commit(tx, vec![Event::PreferencesUpdated(caller.user_id, told)]).await?;
+    Ok(after)
+}

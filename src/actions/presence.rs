@@ -1,0 +1,120 @@
+//! Who is there: told at the edges only, to those who have a conversation with the person open.
+
+use super::{Context, require_member};
+use crate::{
+    cluster::{
+        bus::Envelope,
+        presence::{Edge, Swept},
+    },
+    domain::{
+        error::{Error, Result},
+        event::Event,
+        ids::{ConversationId, UserId},
+        limits,
+        presence::{Presence, PresenceStatus},
+        user::Caller,
+    },
+    store::{audiences, presence as last_seen},
+};
+
+/// One of somebody's sockets, which departs once.
+#[derive(Debug)]
+pub struct Device(UserId);
+
+/// A socket came.
+pub async fn arrive(ctx: &Context, caller: &Caller) -> Device {
+    if let Some(edge) = ctx.cluster.presence.arrive(caller.user_id).await {
+        tell(ctx, edge).await;
+    }
+    Device(caller.user_id)
+}
+
+/// A socket went. Its person counts as there for a grace, since most come back.
+pub fn depart(ctx: &Context, device: &Device) {
+    ctx.cluster.presence.depart(device.0);
+}
+
+/// Lets go of those whose grace is over, and keeps when they were last seen.
+pub async fn sweep(ctx: &Context) -> Result<()> {
+    let Swept { gone, found } = ctx.cluster.presence.sweep().await;
+    for presence in found {
+        tell(ctx, Edge::Online(presence)).await;
+    }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    for presence in gone.iter().filter(|presence| presence.status != PresenceStatus::Offline) {
+        tell(ctx, Edge::Offline(Presence { status: PresenceStatus::Offline, ..*presence })).await;
+    }
+    let seen: Vec<_> = gone.iter().filter_map(|presence| Some((presence.user_id, presence.last_seen_at?))).collect();
+    Ok(last_seen::keep_last_seen(&ctx.db, &seen).await?)
+}
+
+/// Chooses how to seem; holds for all of one's sockets, and makes nobody online who has none.
+pub async fn set(ctx: &Context, caller: &Caller, status: PresenceStatus) -> Result<Presence> {
+    if let Some(edge) = ctx.cluster.presence.choose(caller.user_id, status).await {
+        tell(ctx, edge).await;
+    }
+    Ok(Presence { user_id: caller.user_id, status, last_seen_at: Some(ctx.clock.now()) })
+}
+
+/// How these people seem: those who share a conversation with the caller and are not blocked; the others are left out.
+pub async fn look_up(ctx: &Context, caller: &Caller, asked: &[UserId]) -> Result<Vec<Presence>> {
+    if asked.is_empty() || asked.len() > limits::LOOKED_UP_AT_ONCE {
+        let says = format!("Between 1 and {} people at once.", limits::LOOKED_UP_AT_ONCE);
+        return Err(Error::field("user_ids", "out_of_range", says));
+    }
+    let mut db = ctx.db.acquire().await?;
+    let visible = audiences::visible_to(&mut db, caller.user_id, asked).await?;
+    let there = ctx.cluster.presence.look_up(&visible).await;
+    let seen = last_seen::last_seen(&mut *db, &visible).await?;
+    let seems = |user_id: UserId| {
+        there.iter().copied().find(|presence| presence.user_id == user_id).unwrap_or_else(|| Presence {
+            user_id,
+            status: PresenceStatus::Offline,
+            last_seen_at: seen.iter().find(|(user, _)| *user == user_id).and_then(|(_, at)| *at),
+        })
+    };
+    Ok(visible.into_iter().map(seems).collect())
+}
+
+/// Opens a conversation before the caller's eyes; answers with its members who are there, and tells those who have it open.
+pub async fn open(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<Vec<Presence>> {
+    let mut db = ctx.db.acquire().await?;
+    require_member(&mut db, conversation, caller.user_id).await?;
+    let members = audiences::ids(&mut db, conversation, caller.user_id).await?;
+    drop(db);
+    let mut present = ctx.cluster.presence.look_up(&members).await;
+    present.truncate(limits::LOOKED_UP_AT_ONCE);
+    publish(ctx, Event::ConversationJoined(conversation, caller.user_id)).await;
+    Ok(present)
+}
+
+/// Closes conversations that were open before the caller's eyes.
+pub async fn close(ctx: &Context, caller: &Caller, conversations: &[ConversationId]) {
+    for conversation in conversations {
+        publish(ctx, Event::ConversationLeft(*conversation, caller.user_id)).await;
+    }
+}
+
+async fn tell(ctx: &Context, edge: Edge) {
+    let (Edge::Online(presence) | Edge::Offline(presence) | Edge::Changed(presence)) = edge;
+    let audience = async { audiences::onlookers(&mut *ctx.db.acquire().await?, presence.user_id).await };
+    let onlookers = match audience.await {
+        Ok(onlookers) => onlookers,
+        Err(error) => return tracing::warn!(%error, "Presence was not told: {error}"),
+    };
+    publish(
+        ctx,
+        match edge {
+            Edge::Online(_) => Event::UserOnline(presence, onlookers),
+            Edge::Offline(_) => Event::UserOffline(Presence { status: PresenceStatus::Offline, ..presence }, onlookers),
+            Edge::Changed(_) => Event::PresenceChanged(presence, onlookers),
+        },
+    )
+    .await;
+}
+
+async fn publish(ctx: &Context, event: Event) {
+    ctx.cluster.bus.publish(vec![Envelope::of(&event)]).await;
+}

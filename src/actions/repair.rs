@@ -1,0 +1,94 @@
+//! What a node's ordering asks when it finds a hole: the log's entries once more, from PostgreSQL.
+
+use std::collections::HashMap;
+
+use sqlx::PgPool;
+
+use super::members as membership;
+use crate::{
+    domain::{
+        error::Result,
+        event::Event,
+        ids::{ConversationId, UserId},
+        message::Message,
+    },
+    store::{
+        changes::{self, Change, ChangeKind},
+        conversations, members, messages,
+    },
+};
+
+/// The events after one place in a log and up to another, in order. Each is rendered from what there is now, so that
+/// words deleted since do not come back.
+pub async fn events_between(db: &PgPool, conversation: ConversationId, after: i64, up_to: i64) -> Result<Vec<Event>> {
+    let mut tx = db.begin().await?;
+    let births = changes::births(&mut tx, conversation, after, up_to).await?;
+    let entries = changes::between(&mut tx, conversation, after, up_to).await?;
+    let mut seqs: Vec<_> = births.iter().copied().chain(entries.iter().filter_map(|entry| entry.message_seq)).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    let places: Vec<_> = seqs.into_iter().map(|seq| (conversation, seq)).collect();
+    let by_seq: HashMap<i64, Message> =
+        messages::by_seqs(&mut tx, &places).await?.into_iter().map(|message| (message.seq, message)).collect();
+
+    let mut events: Vec<(i64, Event)> =
+        births.iter().filter_map(|seq| Some((*seq, Event::MessageNew(by_seq.get(seq)?.clone())))).collect();
+    for entry in entries {
+        if let (ChangeKind::ParticipantAdded | ChangeKind::ParticipantRemoved, Some(user)) = (entry.kind, entry.user_id)
+        {
+            let own = own_event(&mut tx, conversation, user).await?;
+            events.extend(own.into_iter().map(|event| (entry.seq, event)));
+        }
+        if let Some(event) = event(&mut tx, conversation, &entry, &by_seq).await? {
+            events.push((entry.seq, event));
+        }
+    }
+    // Stable: what a newcomer is told first stays before the entry that it goes with.
+    events.sort_by_key(|(seq, _)| *seq);
+    Ok(events.into_iter().map(|(_, event)| event).collect())
+}
+
+/// The heads of many logs.
+pub async fn heads(db: &PgPool, ids: &[ConversationId]) -> Result<Vec<(ConversationId, i64)>> {
+    let mut connection = db.acquire().await?;
+    Ok(conversations::heads(&mut connection, ids).await?)
+}
+
+/// What somebody who came or went is told themselves, by how it is now.
+async fn own_event(tx: &mut sqlx::PgConnection, conversation: ConversationId, user: UserId) -> Result<Vec<Event>> {
+    let new = membership::conversation_new(tx, conversation, &[user]).await?;
+    let is_gone = new.is_empty();
+    Ok(if is_gone { vec![Event::ConversationRemoved(conversation, vec![user])] } else { new })
+}
+
+async fn event(
+    tx: &mut sqlx::PgConnection,
+    conversation: ConversationId,
+    entry: &Change,
+    by_seq: &HashMap<i64, Message>,
+) -> Result<Option<Event>> {
+    let message = entry
+        .message_seq
+        .and_then(|seq| by_seq.get(&seq))
+        .map(|message| Message { changed_seq: entry.seq, ..message.clone() });
+    let participant = match entry.user_id {
+        None => None,
+        Some(user) => members::participants(tx, conversation, &[user]).await?.pop(),
+    };
+    // The entry keeps its own place in the log, even where a later one changed the same thing again.
+    let participant = participant.map(|mut participant| {
+        participant.changed_seq = entry.seq;
+        participant
+    });
+    Ok(match entry.kind {
+        ChangeKind::MessageUpdated => message.map(Event::MessageUpdated),
+        ChangeKind::MessageDeleted => message.map(Event::MessageDeleted),
+        ChangeKind::ParticipantAdded => participant.map(Event::ParticipantAdded),
+        ChangeKind::ParticipantUpdated => participant.map(Event::ParticipantUpdated),
+        ChangeKind::ParticipantRemoved => participant.map(Event::ParticipantRemoved),
+        ChangeKind::ConversationUpdated => {
+            let shared = conversations::shared(tx, conversation).await?;
+            shared.map(|shared| Event::ConversationUpdated(entry.seq, shared))
+        }
+    })
+}

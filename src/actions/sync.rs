@@ -1,0 +1,166 @@
+//! "What did I miss?": one question, one answer, after seconds or days, on any node, over any transport.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::PgConnection;
+
+use super::{Context, conversations::complete};
+use crate::{
+    domain::{
+        error::Result,
+        ids::ConversationId,
+        limits,
+        member::Participant,
+        message::{Message, Window},
+        sync::{self, OwnCursor, OwnMatters, SyncAnswer, SyncRequest, SyncedConversation},
+        user::Caller,
+    },
+    store::{
+        conversations, members, messages, personal, receipts,
+        sync::{self as standings, Standing},
+    },
+};
+
+/// What was missed of one conversation's log, and how far that goes.
+struct Missed {
+    messages: Vec<Message>,
+    participants: Vec<Participant>,
+    up_to: i64,
+}
+
+impl Missed {
+    fn nothing(standing: &Standing) -> Self {
+        Self { messages: Vec::new(), participants: Vec::new(), up_to: standing.head_seq }
+    }
+}
+
+/// Answers with what changed since the request's cursors.
+pub async fn sync(ctx: &Context, caller: &Caller, request: &SyncRequest) -> Result<SyncAnswer> {
+    // Asked before the snapshot is taken: a cursor that moves in between is told twice rather than never.
+    let settled = standings::settled_until(&mut *ctx.db.acquire().await?).await?;
+    let mut tx = ctx.db.begin_with("begin isolation level repeatable read, read only").await?;
+    let since = request.own_cursor.map_or(settled, OwnCursor::receipts_known_until);
+    let own_seq = personal::head(&mut tx, caller.user_id).await?;
+    let memberships = standings::standings(&mut tx, caller.user_id, since, limits::RECEIPTS_MEMBERS).await?;
+
+    let mut answer = SyncAnswer {
+        conversations: Vec::new(),
+        removed: removed(request, &memberships),
+        own: own_matters(&mut tx, caller, request.own_cursor).await?,
+        cursors: HashMap::new(),
+        own_cursor: OwnCursor { seq: own_seq, receipts_us: settled.timestamp_micros() },
+        has_more: false,
+    };
+    let concerned: HashSet<_> = answer.own.conversations().collect();
+    let mut missed: Vec<(Standing, Missed)> = Vec::new();
+    let (mut room, mut places) = (request.limit, sync::CONVERSATIONS);
+    for standing in memberships {
+        let cursor = request.cursors.get(&standing.conversation_id).copied();
+        let cursor = cursor.filter(|cursor| !standing.has_been_away_since(*cursor));
+        let found = if cursor.is_some_and(|cursor| cursor >= standing.head_seq) {
+            // Moved receipts and own matters, which count too in what is unread, are told at once, whatever the limit:
+            // the next call would not know of them.
+            if !standing.has_moved && !concerned.contains(&standing.conversation_id) {
+                continue;
+            }
+            Missed::nothing(&standing)
+        } else if room == 0 || places == 0 {
+            answer.has_more = true;
+            continue;
+        } else {
+            places -= 1;
+            look_up(&mut tx, caller, cursor, &standing, room).await?
+        };
+        room -= found.messages.len();
+        answer.has_more |= found.up_to < standing.head_seq;
+        answer.cursors.insert(standing.conversation_id, found.up_to);
+        missed.push((standing, found));
+    }
+    answer.conversations = fill(&mut tx, caller, missed).await?;
+    tx.rollback().await?;
+    Ok(answer)
+}
+
+/// What a client must forget first: even where its person is a member again, in which case it comes anew.
+fn removed(request: &SyncRequest, memberships: &[Standing]) -> Vec<ConversationId> {
+    let present: HashMap<_, _> = memberships.iter().map(|standing| (standing.conversation_id, standing)).collect();
+    let is_gone = |id, cursor| present.get(id).is_none_or(|standing| standing.has_been_away_since(cursor));
+    request.cursors.iter().filter(|(id, cursor)| is_gone(*id, **cursor)).map(|(id, _)| *id).collect()
+}
+
+async fn own_matters(tx: &mut PgConnection, caller: &Caller, cursor: Option<OwnCursor>) -> Result<OwnMatters> {
+    let after = cursor.map_or(0, |cursor| cursor.seq);
+    Ok(OwnMatters {
+        preferences: personal::preferences_after(tx, caller.user_id, after).await?,
+        hidden: personal::hidden_after(tx, caller.user_id, after).await?,
+        blocks: personal::blocks(tx, caller.user_id).await?,
+    })
+}
+
+async fn look_up(
+    tx: &mut PgConnection,
+    caller: &Caller,
+    cursor: Option<i64>,
+    standing: &Standing,
+    room: usize,
+) -> Result<Missed> {
+    match cursor {
+        Some(cursor) => since(tx, standing, cursor, room).await,
+        None => newest(tx, caller, standing, room).await,
+    }
+}
+
+/// A conversation that the client does not know: its newest messages, and all who are in it.
+async fn newest(tx: &mut PgConnection, caller: &Caller, standing: &Standing, room: usize) -> Result<Missed> {
+    let reader = (standing.conversation_id, caller.user_id, standing.floor_seq);
+    let mut newest = messages::beside(tx, reader, Window::Newest, room.min(sync::NEWEST)).await?;
+    newest.sort_unstable_by_key(|message| message.changed_seq);
+    let participants = members::page(tx, standing.conversation_id, None, limits::RECEIPTS_MEMBERS).await?;
+    Ok(Missed { messages: newest, participants, up_to: standing.head_seq })
+}
+
+/// What changed after a place in the log, as far as there is room for it.
+async fn since(tx: &mut PgConnection, standing: &Standing, cursor: i64, room: usize) -> Result<Missed> {
+    let id = standing.conversation_id;
+    let mut found = messages::changed_after(tx, id, cursor, standing.floor_seq, room + 1).await?;
+    // Those who were in it from the beginning have no entry in the log.
+    let after = if cursor == 0 { -1 } else { cursor };
+    let mut participants = members::changed_after(tx, id, after, sync::MAX_LIMIT + 1).await?;
+    let mut up_to = standing.head_seq;
+    if found.len() > room {
+        found.truncate(room);
+        up_to = found.last().map_or(cursor, |message| message.changed_seq);
+    }
+    if participants.len() > sync::MAX_LIMIT && participants[sync::MAX_LIMIT].changed_seq > 0 {
+        participants.truncate(sync::MAX_LIMIT);
+        up_to = up_to.min(participants.last().map_or(up_to, |participant| participant.changed_seq));
+    }
+    found.retain(|message| message.changed_seq <= up_to);
+    participants.retain(|participant| participant.changed_seq <= up_to);
+    Ok(Missed { messages: found, participants, up_to })
+}
+
+async fn fill(
+    tx: &mut PgConnection,
+    caller: &Caller,
+    missed: Vec<(Standing, Missed)>,
+) -> Result<Vec<SyncedConversation>> {
+    let ids: Vec<_> = missed.iter().map(|(standing, _)| standing.conversation_id).collect();
+    let rows = conversations::own(tx, caller.user_id, &ids).await?;
+    let own = complete(tx, rows).await?;
+    let mut own: HashMap<_, _> = own.into_iter().map(|own| (own.shared.id, own)).collect();
+    let lows = receipts::lows(tx, &ids).await?;
+    let mut filled = Vec::with_capacity(missed.len());
+    for (standing, mut found) in missed {
+        let Some(conversation) = own.remove(&standing.conversation_id) else { continue };
+        found.messages.iter_mut().for_each(|message| receipts::set_status(&lows, message));
+        let receipts = if conversation.shared.participant_count as usize <= limits::RECEIPTS_MEMBERS {
+            receipts::of_conversation(tx, standing.conversation_id, None, limits::RECEIPTS_MEMBERS).await?
+        } else {
+            Vec::new()
+        };
+        let (messages, participants) = (found.messages, found.participants);
+        filled.push(SyncedConversation { conversation, messages, participants, receipts });
+    }
+    Ok(filled)
+}
