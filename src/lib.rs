@@ -57,6 +57,7 @@ pub mod auth;
 pub mod cluster;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod store;
 pub mod telemetry;
 pub mod wire;

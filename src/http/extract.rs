@@ -1,0 +1,138 @@
+//! What handlers ask for in their signatures: the context, who is calling, and the parts of a request.
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::Payload,
+    http::{StatusCode, header},
+    web,
+};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::{
+    actions::{Context, sessions},
+    domain::{
+        error::{AuthFailure, Error},
+        page,
+        user::Caller,
+    },
+    wire::json,
+};
+
+/// Bytes of a JSON body at most: a message of 16,000 four-byte characters, all escaped, with room to spare.
+const BODY_BYTES: usize = 256 * 1024;
+
+/// Everything that actions need.
+pub type Ctx = web::Data<Context>;
+
+/// A person who proved who they are.
+#[derive(Debug)]
+pub struct Signed(pub Caller);
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+/// The query string.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+/// The variable parts of the path.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+
+impl FromRequest for Signed {
+    type Error = Problem;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let ctx = request.app_data::<Ctx>().expect("boot gives every app its context");
+            let token = bearer(&request).ok_or(Error::from(AuthFailure::Unauthenticated))?;
+            Ok(Self(sessions::authenticate(ctx, &token).await?))
+        })
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Problem;
+    type Future = Extracting<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = is_json(request);
+        let is_empty = request.headers().get(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
+            && !request.headers().contains_key(header::TRANSFER_ENCODING);
+        let mut payload = payload.take();
+        Box::pin(async move {
+            if !is_json && !is_empty {
+                let says = "The body must be application/json.";
+                return Err(Problem::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", says));
+            }
+            let mut body = web::BytesMut::new();
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|_| Error::Malformed("The body ended early."))?;
+                if body.len() + chunk.len() > BODY_BYTES {
+                    let says = format!("The body must not exceed {BODY_BYTES} bytes.");
+                    return Err(Problem::plain(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", says));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            // No body says the same as one without fields.
+            if body.is_empty() {
+                body.extend_from_slice(b"{}");
+            }
+            Ok(Self(json::read(&body)?))
+        })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for Query<T> {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let query = web::Query::<T>::from_query(request.query_string());
+        std::future::ready(query.map(|query| Self(query.into_inner())).map_err(|error| {
+            let says = format!("The query is not understood: {error}.");
+            Problem::plain(StatusCode::BAD_REQUEST, "bad_request", says)
+        }))
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let parts = web::Path::<T>::from_request(request, payload).into_inner();
+        let malformed = Error::Malformed("An id in the path is not a UUID.");
+        std::future::ready(parts.map(|parts| Self(parts.into_inner())).map_err(|_| malformed.into()))
+    }
+}
+
+/// The rows of a page that a client asked for: 1 to 100, 50 where nothing is said.
+pub fn limit(asked: Option<i64>) -> Result<usize, Error> {
+    match asked.map(usize::try_from) {
+        None => Ok(page::DEFAULT_LIMIT),
+        Some(Ok(limit @ 1..=page::MAX_LIMIT)) => Ok(limit),
+        Some(_) => Err(Error::field("limit", "out_of_range", format!("Between 1 and {}.", page::MAX_LIMIT))),
+    }
+}
+
+/// The token in the Authorization header (RFC 6750).
+pub fn bearer(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    let content_type = request.content_type();
+    content_type.eq_ignore_ascii_case("application/json") || content_type.to_ascii_lowercase().ends_with("+json")
+}

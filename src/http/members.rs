@@ -1,0 +1,115 @@
+//! REST for who is in a conversation.
+
+use actix_web::{delete, get, patch, post};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use utoipa::IntoParams;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    answer::{Answer, Outcome},
+    extract::{self, Ctx, Json, Path, Query, Signed},
+    idempotency::{self, Key},
+};
+use crate::{
+    actions::members,
+    domain::{
+        ids::{ConversationId, UserId},
+        member::Role,
+    },
+    wire::{
+        conversations::{AddParticipants, ChangeParticipant, ParticipantView},
+        json::List,
+    },
+};
+
+/// Registers the handlers.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(list_participants).service(add_participants).service(change_participant).service(remove_participant);
+}
+
+/// Which page of a list that is ordered by person.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// The last person of the page before, and the rows of this one.
+    pub fn place(&self) -> crate::domain::error::Result<(Option<UserId>, usize)> {
+        let malformed = crate::domain::error::Error::Malformed("The cursor is not one that was given out.");
+        let after = self.cursor.as_deref().map(str::parse).transpose().map_err(|_| malformed)?;
+        Ok((after, extract::limit(self.limit)?))
+    }
+}
+
+/// List who is in a conversation.
+///
+/// In the order in which they came.
+#[utoipa::path(tag = "members", params(PageQuery), responses((status = 200, body = List<ParticipantView>)))]
+#[get("/conversations/{conversation_id}/participants")]
+async fn list_participants(
+    ctx: Ctx,
+    caller: Signed,
+    id: Path<ConversationId>,
+    query: Query<PageQuery>,
+) -> Outcome<List<ParticipantView>> {
+    let (after, limit) = query.0.place()?;
+    Ok(Answer::Ok(members::list(&ctx, &caller.0, id.0, after, limit).await?.into()))
+}
+
+/// Add people to a group.
+///
+/// By its owners and admins; only an owner makes owners. Answers with those named, whether new or there already:
+/// 201 if any of them is new.
+#[utoipa::path(tag = "members", params(Key), request_body = AddParticipants, responses(
+    (status = 201, description = "Somebody was added.", body = List<ParticipantView>),
+    (status = 200, description = "All of them were there already.", body = List<ParticipantView>)))]
+#[post("/conversations/{conversation_id}/participants")]
+async fn add_participants(
+    ctx: Ctx,
+    caller: Signed,
+    id: Path<ConversationId>,
+    key: Key,
+    body: Json<AddParticipants>,
+) -> Outcome<Box<RawValue>> {
+    let asked = ("add", id.0, &body.0);
+    idempotency::once(&ctx, &caller.0, key, &asked, async {
+        let role = body.0.role.unwrap_or(Role::Member);
+        let (is_new, added) = members::add(&ctx, &caller.0, id.0, &body.0.user_ids, role).await?;
+        Ok((is_new, List::whole(added.into_iter().map(ParticipantView::from).collect())))
+    })
+    .await
+}
+
+/// Change somebody's role.
+///
+/// By owners and admins; only an owner changes an owner or makes one.
+#[utoipa::path(tag = "members", request_body = ChangeParticipant, responses((status = 200, body = ParticipantView)))]
+#[patch("/conversations/{conversation_id}/participants/{user_id}")]
+async fn change_participant(
+    ctx: Ctx,
+    caller: Signed,
+    path: Path<(ConversationId, UserId)>,
+    body: Json<ChangeParticipant>,
+) -> Outcome<ParticipantView> {
+    let (id, user) = path.0;
+    Ok(Answer::Ok(members::change_role(&ctx, &caller.0, id, user, body.0.role).await?.into()))
+}
+
+/// Remove somebody, or leave.
+///
+/// Owners and admins remove; anybody leaves by naming themselves. The last owner who leaves hands over to the oldest
+/// admin, else to the oldest member.
+#[utoipa::path(tag = "members", responses((status = 204)))]
+#[delete("/conversations/{conversation_id}/participants/{user_id}")]
+async fn remove_participant(ctx: Ctx, caller: Signed, path: Path<(ConversationId, UserId)>) -> Outcome<()> {
+    let (id, user) = path.0;
+    members::remove(&ctx, &caller.0, id, user).await?;
+    Ok(Answer::NoContent)
+}

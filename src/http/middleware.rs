@@ -1,0 +1,99 @@
+//! What every request goes through: an id, one line in the log, one count, and refusals that all look alike.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{StatusCode, header, header::HeaderValue},
+    middleware::Next,
+};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::problem::Problem;
+use crate::{telemetry::metrics, wire::problem::RequestId};
+
+/// Characters of a request id that a client may bring.
+const ID_CHARACTERS: usize = 128;
+
+/// Wraps every request.
+pub async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let id = request_id(&request);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", id = %id, method = %method);
+
+    let answered = if has_nul(&request) {
+        let problem = Problem::plain(StatusCode::BAD_REQUEST, "bad_request", "U+0000 is not allowed in text.");
+        request.into_response(problem.response(&id))
+    } else {
+        // No clone of the request may be held meanwhile: the router writes into it.
+        match next.call(request).instrument(span.clone()).await {
+            Ok(response) => response.map_into_boxed_body(),
+            Err(error) => {
+                let refusal = refusal(&error, &id);
+                return Err(InternalError::from_response(error, refusal).into());
+            }
+        }
+    };
+    let mut answered = finish(answered, &id);
+    let value = HeaderValue::from_str(&id).expect("ids are visible ASCII");
+    answered.headers_mut().insert(header::HeaderName::from_static("x-request-id"), value);
+
+    let (status, took) = (answered.status().as_u16(), started.elapsed());
+    let route = answered.request().match_pattern().unwrap_or_else(|| "none".to_owned());
+    let took_ms = took.as_secs_f64() * 1e3;
+    span.in_scope(|| {
+        tracing::info!(http.route = route, http.status = status, took_ms, "Answered {status} in {took_ms:.1} ms");
+    });
+    metrics::http_request(method.as_str(), route, status, took);
+    Ok(answered)
+}
+
+/// Gives a refusal its request's id, and turns actix's own bare refusals into problems.
+fn finish(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    if let Some(problem) = response.response().error().and_then(|error| error.as_error::<Problem>()) {
+        let with_id = problem.response(id);
+        return response.into_response(with_id);
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allow = response.headers().get(header::ALLOW).cloned();
+        let problem = Problem::plain(status, "method_not_allowed", "The route does not know this method.");
+        let mut with_id = problem.response(id);
+        if let Some(allow) = allow {
+            with_id.headers_mut().insert(header::ALLOW, allow);
+        }
+        return response.into_response(with_id);
+    }
+    response
+}
+
+fn refusal(error: &Error, id: &str) -> HttpResponse {
+    if let Some(problem) = error.as_error::<Problem>() {
+        return problem.response(id);
+    }
+    let status = error.as_response_error().status_code();
+    let code = if status.is_server_error() { "internal" } else { "bad_request" };
+    Problem::plain(status, code, error.to_string()).response(id)
+}
+
+fn request_id(request: &ServiceRequest) -> String {
+    let brought = request.headers().get("X-Request-Id").and_then(|value| value.to_str().ok());
+    let usable =
+        brought.filter(|id| (1..=ID_CHARACTERS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()));
+    usable.map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
+}
+
+/// PostgreSQL can't keep U+0000, so no path or query may carry it.
+fn has_nul(request: &ServiceRequest) -> bool {
+    let has = |text: &str| text.contains("%00");
+    has(request.path()) || has(request.query_string()) || request.uri().path().contains("%00")
+}

@@ -1,0 +1,38 @@
+//! REST: outside words in, answers out. Invariant: no rules and no SQL; a handler reads, calls one action, and renders.
+
+pub mod address;
+pub mod answer;
+pub mod auth;
+pub mod conversations;
+pub mod docs;
+pub mod extract;
+pub mod idempotency;
+pub mod members;
+pub mod messages;
+pub mod middleware;
+pub mod operations;
+pub mod page;
+pub mod presence;
+pub mod problem;
+pub mod receipts;
+pub mod sync;
+pub mod unrouted;
+pub mod users;
+
+use utoipa_actix_web::{scope, service_config::ServiceConfig};
+
+/// All routes, on one page.
+pub fn routes(config: &mut ServiceConfig) {
+    config.configure(operations::routes).configure(docs::document_routes).service(
+        scope("/api/v1")
+            .configure(auth::routes)
+            .configure(users::routes)
+            .configure(presence::routes)
+            .configure(conversations::routes)
+            .configure(members::routes)
+            .configure(messages::routes)
+            .configure(receipts::routes)
+            .configure(sync::routes)
+            .configure(operations::api_routes),
+    );
+}
