@@ -58,6 +58,7 @@ pub mod cluster;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod realtime;
 pub mod store;
 pub mod telemetry;
 pub mod wire;

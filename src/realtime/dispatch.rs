@@ -1,0 +1,107 @@
+//! From a command to the action that carries it out, and from its outcome to the answer: one arm per command.
+
+use std::collections::HashMap;
+
+use bytestring::ByteString;
+use serde_json::json;
+
+use super::session::Session;
+use crate::{
+    actions::{
+        messages::{delete, edit, send},
+        presence, receipts, sessions, sync, typing,
+    },
+    domain::{
+        error::Result,
+        ids::ConversationId,
+        receipt::{Reached, ReceiptKind},
+    },
+    wire::{
+        command::Command,
+        event,
+        messages::MessageView,
+        presence::{PresenceView, PresentView},
+        receipts::OwnReceiptView,
+        sync::SyncView,
+    },
+};
+
+/// Carries out a command and renders its ack.
+pub async fn dispatch(session: &Session, reference: Option<&str>, command: Command) -> Result<ByteString> {
+    let (ctx, caller) = (&session.ctx, &session.caller());
+    match command {
+        Command::Send(conversation, message) => {
+            let sent = send::send(ctx, caller, message.into_draft(conversation)?).await?;
+            Ok(event::ack(reference, MessageView::from(sent.into_message())))
+        }
+        Command::Edit(conversation, id, revision) => {
+            let edited = edit::edit(ctx, caller, conversation, id, revision.into()).await?;
+            Ok(event::ack(reference, MessageView::from(edited)))
+        }
+        Command::Delete(conversation, id, whose) => {
+            let deleted = delete::delete(ctx, caller, conversation, id, whose).await?;
+            Ok(event::ack(reference, MessageView::from(deleted)))
+        }
+        Command::Delivered(conversation, mark) => {
+            advance(session, reference, conversation, ReceiptKind::Delivered, mark.try_into()?).await
+        }
+        Command::Read(conversation, mark) => {
+            advance(session, reference, conversation, ReceiptKind::Read, mark.try_into()?).await
+        }
+        Command::Sync(request) => {
+            let answer = sync::sync(ctx, caller, &request.try_into()?).await?;
+            Ok(event::ack(reference, SyncView::from(answer)))
+        }
+        Command::Ping => {
+            let heads: HashMap<ConversationId, i64> = session.seat().heads().into_iter().collect();
+            Ok(event::ack(reference, json!({"heads": heads})))
+        }
+        Command::Authenticate(proof) => {
+            session.renew(sessions::authenticate(ctx, &proof.token).await?)?;
+            Ok(event::ack(reference, json!({})))
+        }
+        Command::StartTyping(_)
+        | Command::StopTyping(_)
+        | Command::Join(_)
+        | Command::Leave(_)
+        | Command::SetPresence(_) => look(session, reference, command).await,
+    }
+}
+
+/// What is ephemeral: typing, presence, and what is open before the person's eyes.
+async fn look(session: &Session, reference: Option<&str>, command: Command) -> Result<ByteString> {
+    let (ctx, caller) = (&session.ctx, &session.caller());
+    match command {
+        Command::StartTyping(conversation) => typing::start(ctx, caller, conversation).await?,
+        Command::StopTyping(conversation) => typing::stop(ctx, caller, conversation).await?,
+        Command::Join(conversation) => {
+            let present = presence::open(ctx, caller, conversation).await?;
+            session.seat().view(conversation);
+            let present = present.into_iter().map(PresenceView::from).collect();
+            return Ok(event::ack(reference, PresentView { conversation_id: conversation, present }));
+        }
+        Command::Leave(conversation) => {
+            if session.seat().unview(conversation) {
+                typing::finish(ctx, caller, conversation).await;
+                presence::close(ctx, caller, &[conversation]).await;
+            }
+        }
+        Command::SetPresence(wanted) => {
+            let now = presence::set(ctx, caller, wanted.status).await?;
+            return Ok(event::ack(reference, PresenceView::from(now)));
+        }
+        _ => unreachable!("dispatch carries out the others itself"),
+    }
+    Ok(event::ack(reference, json!({})))
+}
+
+async fn advance(
+    session: &Session,
+    reference: Option<&str>,
+    conversation: ConversationId,
+    kind: ReceiptKind,
+    reached: Reached,
+) -> Result<ByteString> {
+    let receipt = receipts::advance(&session.ctx, &session.caller(), conversation, kind, reached).await?;
+    Ok(event::ack(reference, OwnReceiptView::of(conversation, kind, receipt)))
+}

@@ -1,0 +1,179 @@
+//! Who is connected on this worker thread, and which conversations each socket hears.
+//!
+//! # Why one per worker
+//! A change crosses threads once for each worker and not once for each socket, and within a worker nothing is locked: a
+//! mailbox is an `Rc`. Invariant: no SQL, no rules, no `.await` while anything is borrowed; no socket is ever waited for.
+//! What the bus delivers is believed to be in order, changes of membership too.
+//!
+//! # How a session uses it
+//! ```ignore
+//! let seat = hub.join(arrival, socket.mailbox().clone());
+//! seat.subscribe(async {
+//!     let memberships = conversations::memberships(&ctx, &caller).await?;
+//!     socket.mailbox().reply(frames::text(&ready));
+//!     Ok(memberships)
+//! }).await?;
+//! while let Some(next) = socket.next().await { /* carry it out */ }
+//! ```
+//! The seat is given up when it is dropped.
+
+mod people;
+mod rooms;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    cell::{RefCell, RefMut},
+    rc::Rc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use self::{
+    people::People,
+    rooms::{Rooms, Tracker},
+};
+use super::mailbox::Mailbox;
+use crate::{
+    cluster::bus::Delivery,
+    domain::{
+        clock::Time,
+        event::Revocation,
+        ids::{ConversationId, SessionId, UserId},
+    },
+};
+
+/// Everybody on this worker.
+#[derive(Clone)]
+pub struct Hub(Rc<RefCell<People>>);
+
+/// A socket's place in the hub.
+pub struct Seat {
+    hub: Hub,
+    id: u32,
+}
+
+/// Whose socket takes a seat.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Whose.
+    pub user_id: UserId,
+    /// The session, for our own tokens.
+    pub session_id: Option<SessionId>,
+    /// When the token ends.
+    pub expires_at: Time,
+}
+
+/// A conversation, the messages up to which are not for this member, and the log's head.
+pub type Membership = (ConversationId, i64, i64);
+
+impl Hub {
+    /// An empty hub. It tells `track` of the first socket that hears a conversation, with how far its log is known, and
+    /// `untrack` of the last.
+    pub fn new(track: impl Fn(ConversationId, i64) + 'static, untrack: impl Fn(ConversationId) + 'static) -> Self {
+        let tracker = Tracker { track: Box::new(track), untrack: Box::new(untrack) };
+        Self(Rc::new(RefCell::new(People::new(Rooms::new(tracker)))))
+    }
+
+    /// Gives a socket a seat. From now on it is closed with its session; it hears nothing until it is subscribed.
+    pub fn join(&self, arrival: Arrival, mailbox: Mailbox) -> Seat {
+        let id = self.people().admit(arrival, mailbox, Instant::now());
+        Seat { hub: self.clone(), id }
+    }
+
+    /// Puts what the bus delivers into the mailboxes of those whom it concerns.
+    pub fn deliver(&self, delivery: &Delivery) {
+        let mut people = self.people();
+        match delivery {
+            Delivery::Events(envelopes) => people.tell_all(envelopes),
+            Delivery::Close(revocation) => people.close(*revocation),
+            Delivery::Recheck => people.recheck(),
+        }
+    }
+
+    /// Closes the sockets of a session, or of all sessions of a person.
+    pub fn close(&self, revocation: Revocation) {
+        self.people().close(revocation);
+    }
+
+    /// Pings whose turn it is, lets go of the silent, and closes those whose token has expired.
+    pub fn sweep(&self, heartbeat: Duration, time: Time) {
+        self.people().sweep(heartbeat, Instant::now(), time);
+    }
+
+    /// Asks all sockets to finish what they are answering and to come back elsewhere, spread over some time.
+    pub fn send_away(&self, spread: Duration) {
+        self.people().send_away(spread);
+    }
+
+    /// How many sockets there are.
+    pub fn len(&self) -> usize {
+        self.people().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Short and never across an `.await`; nothing that is called meanwhile calls back.
+    fn people(&self) -> RefMut<'_, People> {
+        self.0.borrow_mut()
+    }
+
+    #[cfg(test)]
+    fn check_invariants(&self) {
+        self.people().check_invariants();
+    }
+}
+
+impl Seat {
+    /// Lets the socket hear the conversations that `load` finds, and its person's own matters; again after a recheck.
+    ///
+    /// Changes seen while it loads beat what it finds. What `load` pushes at its end, such as `ready`, comes before anything
+    /// that is heard.
+    pub async fn subscribe<E>(&self, load: impl Future<Output = Result<Vec<Membership>, E>>) -> Result<(), E> {
+        // Take notes before loading, or a removal in between is lost.
+        self.hub.people().take_notes(self.id);
+        let memberships = load.await?;
+        self.hub.people().subscribe(self.id, memberships);
+        Ok(())
+    }
+
+    /// Whether the socket hears a conversation.
+    pub fn hears(&self, conversation_id: ConversationId) -> bool {
+        self.hub.people().hears(self.id, conversation_id)
+    }
+
+    /// Opens a conversation before the person's eyes: its typing and presence are heard too, once the conversation is.
+    pub fn view(&self, conversation_id: ConversationId) {
+        self.hub.people().view(self.id, conversation_id);
+    }
+
+    /// Closes it; whether it was open.
+    pub fn unview(&self, conversation_id: ConversationId) -> bool {
+        self.hub.people().unview(self.id, conversation_id)
+    }
+
+    /// What is open before the person's eyes.
+    pub fn viewing(&self) -> Vec<ConversationId> {
+        self.hub.people().viewing(self.id).to_vec()
+    }
+
+    /// Where the logs of those conversations stand that moved since this was last asked.
+    pub fn heads(&self) -> Vec<(ConversationId, i64)> {
+        self.hub.people().heads(self.id)
+    }
+
+    /// Goes on with another token of the same person: its end and its session count from now on.
+    pub fn renew(&self, arrival: Arrival) {
+        self.hub.people().renew(self.id, arrival);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.hub.people().dismiss(self.id);
+    }
+}

@@ -1,0 +1,194 @@
+//! One signed-in socket: commands come in, in order, and each is answered; events come from the hub.
+//!
+//! A socket's commands are carried out in the order in which they were sent. Sends to one conversation may wait for
+//! their commits together, because their writer keeps their order; everything else waits for what came before it.
+
+use std::{cell::RefCell, pin::Pin, sync::Arc};
+
+use actix_web::web;
+use bytestring::ByteString;
+use futures_util::{StreamExt, stream::FuturesOrdered};
+
+use super::{
+    close::Close,
+    dispatch::dispatch,
+    frames,
+    hub::{Arrival, Hub, Seat},
+    socket::{Next, Socket},
+};
+use crate::{
+    actions::{Context, members, presence, typing, users},
+    domain::{
+        error::{AuthFailure, Error, Result},
+        ids::ConversationId,
+        user::Caller,
+    },
+    telemetry::metrics,
+    wire::{
+        command::{Command, Request},
+        event::{self, ReadyView},
+        problem::ProblemView,
+    },
+};
+
+/// Sends of one socket that may wait for their commits together.
+const SENDS_AT_ONCE: usize = 64;
+
+/// What a session's commands need.
+pub struct Session {
+    /// Everything that actions need.
+    pub ctx: Arc<Context>,
+    caller: RefCell<Caller>,
+    seat: Seat,
+}
+
+/// An answer on its way.
+type Answering<'a> = Pin<Box<dyn Future<Output = ByteString> + 'a>>;
+
+impl Session {
+    /// Who is on the other side; proven anew by each `auth` frame.
+    pub fn caller(&self) -> Caller {
+        self.caller.borrow().clone()
+    }
+
+    /// The socket's place in the hub.
+    pub fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// Goes on with a fresh token of the same person.
+    pub fn renew(&self, fresh: Caller) -> Result<()> {
+        if fresh.user_id != self.caller.borrow().user_id {
+            return Err(AuthFailure::InvalidToken.into());
+        }
+        self.seat.renew(arrival(&fresh));
+        *self.caller.borrow_mut() = fresh;
+        Ok(())
+    }
+}
+
+/// Serves a socket until it ends.
+pub async fn run(ctx: web::Data<Context>, hub: Hub, mut socket: Socket, caller: Caller, reference: Option<String>) {
+    metrics::socket_opened();
+    let ctx = Arc::clone(&ctx);
+    let seat = hub.join(arrival(&caller), socket.mailbox().clone());
+    let session = Session { ctx: Arc::clone(&ctx), caller: RefCell::new(caller.clone()), seat };
+    let device = presence::arrive(&ctx, &caller).await;
+    match welcome(&session, &socket, reference).await {
+        Ok(()) => converse(&session, &mut socket).await,
+        Err(error) => socket.mailbox().reply(refusal(None, &error)),
+    }
+    let viewed = session.seat.viewing();
+    // The goodbye is said at once; what others are told of it may take longer.
+    drop((socket, session));
+    presence::close(&ctx, &caller, &viewed).await;
+    typing::leave(&ctx, &caller).await;
+    presence::depart(&ctx, &device);
+    metrics::socket_closed();
+}
+
+fn arrival(caller: &Caller) -> Arrival {
+    Arrival { user_id: caller.user_id, session_id: caller.session_id, expires_at: caller.expires_at }
+}
+
+/// Subscribes, and says `ready` before anything else is heard.
+async fn welcome(session: &Session, socket: &Socket, reference: Option<String>) -> Result<()> {
+    let (ctx, caller) = (&session.ctx, session.caller());
+    // Looked at once the socket has its seat: from here on, a revocation finds it there.
+    if ctx.cluster.revoked.contains(caller.user_id, caller.session_id, ctx.clock.now()) {
+        socket.mailbox().close(Close::Ended);
+        return Err(AuthFailure::SessionRevoked.into());
+    }
+    let user = users::me(ctx, &caller).await?;
+    let ready = ReadyView {
+        session_id: caller.session_id,
+        user: user.into(),
+        heartbeat_interval_ms: ctx.settings.heartbeat_seconds * 1000,
+        server_time: ctx.clock.now(),
+    };
+    let load = async {
+        let memberships = members::memberships(ctx, &caller).await?;
+        socket.mailbox().reply(frames::text(&event::ready(&ready)));
+        if reference.is_some() {
+            socket.mailbox().reply(frames::text(&event::ack(reference.as_deref(), serde_json::json!({}))));
+        }
+        Ok(memberships)
+    };
+    session.seat.subscribe(load).await
+}
+
+/// Reads commands and answers them until the socket ends; what was begun by then is still answered.
+async fn converse(session: &Session, socket: &mut Socket) {
+    let mut answers: FuturesOrdered<Answering<'_>> = FuturesOrdered::new();
+    let mut sending_to: Option<ConversationId> = None;
+    loop {
+        let next = tokio::select! {
+            biased;
+            Some(answer) = answers.next() => {
+                socket.mailbox().reply(frames::text(&answer));
+                continue;
+            }
+            next = socket.next(), if answers.len() < SENDS_AT_ONCE => next,
+        };
+        let text = match next {
+            Some(Next::Text(text)) => text,
+            Some(Next::Recheck) => {
+                recheck(session).await;
+                continue;
+            }
+            None => break,
+        };
+        let Ok(request) = Request::parse(&text) else {
+            socket.mailbox().close(Close::NotAnObject);
+            break;
+        };
+        let target = match &request.command {
+            Ok(Command::Send(conversation, _)) => Some(*conversation),
+            _ => None,
+        };
+        if target.is_none() || target != sending_to {
+            finish(&mut answers, socket).await;
+        }
+        sending_to = target;
+        answers.push_back(Box::pin(carry_out(session, request)));
+        if target.is_none() {
+            finish(&mut answers, socket).await;
+        }
+    }
+    finish(&mut answers, socket).await;
+}
+
+async fn finish(answers: &mut FuturesOrdered<Answering<'_>>, socket: &Socket) {
+    while let Some(answer) = answers.next().await {
+        socket.mailbox().reply(frames::text(&answer));
+    }
+}
+
+async fn carry_out(session: &Session, request: Request) -> ByteString {
+    let reference = request.reference.as_deref();
+    let outcome = match request.command {
+        Ok(command) => dispatch(session, reference, command).await,
+        Err(error) => Err(error),
+    };
+    outcome.unwrap_or_else(|error| event::error(reference, &problem(&error)))
+}
+
+/// Reads the memberships again, after something may have been lost between the nodes.
+async fn recheck(session: &Session) {
+    let caller = session.caller();
+    if let Err(error) = session.seat.subscribe(members::memberships(&session.ctx, &caller)).await {
+        tracing::warn!(%error, "Memberships could not be read again: {error}");
+    }
+}
+
+/// An error frame for a refused command.
+pub fn refusal(reference: Option<&str>, error: &Error) -> bytes::Bytes {
+    frames::text(&event::error(reference, &problem(error)))
+}
+
+fn problem(error: &Error) -> ProblemView {
+    if let Error::Internal(source) = error {
+        tracing::error!(error = ?source, "A command failed: {source:#}");
+    }
+    ProblemView::of(error, uuid::Uuid::now_v7().to_string())
+}

@@ -1,0 +1,131 @@
+//! One socket as its session sees it: texts come in, frames go out, and RFC 6455 is kept on the way.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use actix_web::web;
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_util::Stream;
+use tokio::time::Instant;
+
+use super::{
+    close::Close,
+    frames::{
+        self,
+        read::{Incoming, Reader},
+    },
+    mailbox::Mailbox,
+};
+use crate::domain::event::Durability;
+
+/// How many seconds' worth of frames may come at once.
+const BURST_SECONDS: u32 = 2;
+
+/// What a session deals with next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The peer's next text.
+    Text(ByteString),
+    /// Something may have been lost on the way: the seat is to be subscribed again.
+    Recheck,
+}
+
+/// An open socket. Dropping it closes it, after whatever was pushed before.
+pub struct Socket {
+    payload: web::Payload,
+    /// What has come and is not yet read.
+    input: Bytes,
+    reader: Reader,
+    pace: Pace,
+    mailbox: Mailbox,
+}
+
+/// How fast frames may come.
+struct Pace {
+    per_frame: Duration,
+    /// When, at the allowed pace, the last frame would have come.
+    due: Instant,
+}
+
+impl Socket {
+    /// Joins the two directions of a connection. `frames_per_second` may come in the long run; 0 for any number.
+    pub(super) fn new(payload: web::Payload, mailbox: Mailbox, frames_per_second: u32) -> Self {
+        let per_frame = Duration::from_secs(1).checked_div(frames_per_second).unwrap_or_default();
+        let pace = Pace { per_frame, due: Instant::now() };
+        Self { payload, input: Bytes::new(), reader: Reader::default(), pace, mailbox }
+    }
+
+    /// Where frames for the peer are put.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// What comes next; `None` once the socket is over, whoever ended it. The future may be dropped and asked for again.
+    ///
+    /// Pings, a close frame and violations are answered on the way; while replies pile up unread, nothing more is read.
+    pub async fn next(&mut self) -> Option<Next> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Next>> {
+        loop {
+            if !ready!(self.mailbox.poll_open(context)) {
+                return Poll::Ready(None);
+            }
+            if self.mailbox.take_recheck() {
+                return Poll::Ready(Some(Next::Recheck));
+            }
+            match self.reader.read(&mut self.input) {
+                Ok(Some(incoming)) => {
+                    if let Some(text) = self.take(incoming) {
+                        return Poll::Ready(Some(Next::Text(text)));
+                    }
+                }
+                Ok(None) => {
+                    // Even an empty slice keeps actix's read buffer.
+                    self.input = Bytes::new();
+                    let Some(Ok(input)) = ready!(Pin::new(&mut self.payload).poll_next(context)) else {
+                        return Poll::Ready(None);
+                    };
+                    self.input = input;
+                    self.mailbox.hear();
+                }
+                Err(violation) => self.mailbox.close(Close::Violated(violation)),
+            }
+        }
+    }
+
+    /// Deals with all that is not for the session.
+    fn take(&mut self, incoming: Incoming) -> Option<ByteString> {
+        if !self.pace.allows(Instant::now()) {
+            self.mailbox.close(Close::Flood);
+            return None;
+        }
+        match incoming {
+            Incoming::Text(text) => return Some(text),
+            // An answer may be shed: a peer that pings without reading knows as much as before.
+            Incoming::Ping(payload) => _ = self.mailbox.push(frames::pong(&payload), Durability::Ephemeral),
+            Incoming::Pong => {}
+            Incoming::Close(code) => self.mailbox.close(Close::Answered(code)),
+        }
+        None
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.mailbox.finish();
+    }
+}
+
+impl Pace {
+    fn allows(&mut self, now: Instant) -> bool {
+        self.due = self.due.max(now) + self.per_frame;
+        self.per_frame.is_zero() || self.due <= now + Duration::from_secs(BURST_SECONDS.into())
+    }
+}
