@@ -62,3 +62,4 @@ pub mod realtime;
 pub mod store;
 pub mod telemetry;
 pub mod wire;
+pub mod workers;

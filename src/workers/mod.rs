@@ -1,0 +1,49 @@
+//! What the clock turns: work that nobody waits for. Invariant: a worker that fails says so and tries again.
+
+mod sweep;
+mod unread;
+mod watch;
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::{actions::Context, domain::error::Result};
+
+/// How often revocations written by other processes are looked for: their sockets close within a second.
+const WATCH_EVERY: Duration = Duration::from_millis(300);
+/// How often typing and presence are looked through for what has ended.
+const PRESENCE_EVERY: Duration = Duration::from_millis(250);
+/// How often what is old enough is forgotten.
+const SWEEP_EVERY: Duration = Duration::from_mins(5);
+
+/// A task that ends by itself once it is told to stop.
+pub type Worker = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Starts all workers; they end with `stop`.
+pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker)) {
+    let (keys, until) = (Arc::clone(ctx), stop.clone());
+    spawn(Box::pin(async move { keys.tokens.keep_keys_fresh(until).await }));
+    spawn(Box::pin(watch::run(Arc::clone(ctx), stop.clone())));
+    spawn(every(PRESENCE_EVERY, ctx, stop, |ctx| async move { sweep::presence(&ctx).await }));
+    spawn(Box::pin(unread::run(Arc::clone(ctx), stop.clone())));
+    spawn(every(SWEEP_EVERY, ctx, stop, |ctx| async move { sweep::forget(&ctx).await }));
+}
+
+fn every<F, W>(period: Duration, ctx: &Arc<Context>, stop: &CancellationToken, work: F) -> Worker
+where
+    F: Fn(Arc<Context>) -> W + Send + 'static,
+    W: Future<Output = Result<()>> + Send,
+{
+    let (ctx, stop) = (Arc::clone(ctx), stop.clone());
+    Box::pin(async move {
+        let mut ticks = interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            if let Err(error) = work(Arc::clone(&ctx)).await {
+                tracing::warn!(%error, "Work in the background failed, and is tried again: {error}");
+            }
+        }
+    })
+}
