@@ -54,6 +54,8 @@
 
 pub mod actions;
 pub mod auth;
+pub mod boot;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod domain;

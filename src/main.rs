@@ -1,3 +1,7 @@
 //! The colloquy command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    colloquy::cli::run()
+}

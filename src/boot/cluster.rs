@@ -1,0 +1,50 @@
+//! Makes what nodes share besides the database.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use super::lifecycle::Lifecycle;
+use crate::{
+    actions::repair,
+    cluster::{Cluster, Setup, TAIL_CHECK, bus::Envelope, order::Log},
+    config::settings::Settings,
+    domain::clock::Clock,
+};
+
+/// Makes the cluster of a node on its own, or joins the others that share the Redis of the settings.
+pub async fn make(
+    settings: &Settings,
+    clock: &Clock,
+    db: &PgPool,
+    ends: (&Lifecycle, &CancellationToken),
+) -> anyhow::Result<Cluster> {
+    let (lifecycle, idle) = ends;
+    let setup =
+        Setup { settings, clock, log: log(db), tail_check: TAIL_CHECK, stop: idle.clone(), tasks: lifecycle.tasks() };
+    match &settings.redis_url {
+        Some(url) => Cluster::redis(url.reveal(), &setup).await,
+        None => Ok(Cluster::local(&setup)),
+    }
+}
+
+/// The logs in PostgreSQL, as the ordering asks for them.
+fn log(db: &PgPool) -> Log {
+    let (entries, heads) = (db.clone(), db.clone());
+    Log {
+        refetch: Arc::new(move |conversation, after, up_to| {
+            let db = entries.clone();
+            async move {
+                let events = repair::events_between(&db, conversation, after, up_to).await?;
+                Ok(events.iter().map(Envelope::of).collect())
+            }
+            .boxed()
+        }),
+        heads: Arc::new(move |ids| {
+            let db = heads.clone();
+            async move { repair::heads(&db, &ids).await }.boxed()
+        }),
+    }
+}

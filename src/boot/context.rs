@@ -1,0 +1,64 @@
+//! Makes what actions need.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use rand::{TryRng, rngs::SysRng};
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::lifecycle::Lifecycle;
+use crate::{
+    actions::{
+        Context,
+        messages::send::{Item, SendQueue},
+    },
+    auth::{
+        password::Passwords,
+        token::{TokenSettings, Tokens},
+    },
+    config::settings::Settings,
+    domain::clock::Clock,
+    store::secrets,
+};
+
+/// Writers, each with a connection of its own.
+const WRITERS: usize = 2;
+/// Passwords hashed at once: each takes a core for tens of milliseconds.
+const PASSWORDS_AT_ONCE: usize = 1;
+/// Passwords that may wait to be hashed.
+const PASSWORDS_WAITING: usize = 64;
+/// The name of the secret that signs access tokens.
+const SIGNING_SECRET: &str = "jwt";
+/// Bytes of that secret.
+const SECRET_BYTES: usize = 32;
+
+/// Makes the context, and the lanes for its writers.
+pub async fn make(
+    settings: Settings,
+    clock: Clock,
+    db: PgPool,
+    ends: (&Lifecycle, &CancellationToken),
+) -> anyhow::Result<(Arc<Context>, Vec<mpsc::Receiver<Item>>)> {
+    let tokens = Tokens::new(TokenSettings {
+        secret: signing_secret(&settings, &db).await?,
+        audience: settings.token_audience.clone(),
+        lifetime: Duration::from_secs(settings.access_token_seconds),
+        jwks_url: settings.jwks_url.clone(),
+    })?;
+    let cluster = super::cluster::make(&settings, &clock, &db, ends).await?;
+    let (sends, lanes) = SendQueue::new(WRITERS);
+    let passwords = Passwords::new(PASSWORDS_AT_ONCE, PASSWORDS_WAITING);
+    Ok((Arc::new(Context { db, clock, settings, cluster, passwords, tokens, sends }), lanes))
+}
+
+/// The secret of the settings, or the one that all nodes find in the database.
+async fn signing_secret(settings: &Settings, db: &PgPool) -> anyhow::Result<Vec<u8>> {
+    if let Some(secret) = &settings.jwt_secret {
+        return Ok(secret.reveal().as_bytes().to_vec());
+    }
+    let mut candidate = [0; SECRET_BYTES];
+    SysRng.try_fill_bytes(&mut candidate).context("the system gives no random bytes")?;
+    secrets::get_or_create(db, SIGNING_SECRET, &candidate).await.context("cannot read the signing secret")
+}

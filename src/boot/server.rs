@@ -1,0 +1,189 @@
+//! A server: everything made in order, and taken down in the opposite one.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_cors::Cors;
+use actix_web::{
+    App, HttpServer,
+    dev::{Server as HttpService, ServerHandle},
+    middleware::from_fn,
+    rt, web,
+};
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use utoipa_actix_web::AppExt;
+
+use super::{context, database::Database, lifecycle::Lifecycle};
+use crate::{
+    actions::{Context, messages::writer::Writer},
+    config::settings::Settings,
+    domain::clock::Clock,
+    http::{
+        self,
+        unrouted::{self, KnownPaths},
+    },
+    realtime::{self, hub::Hub, origin::AllowedOrigins, pump, websocket},
+    telemetry::metrics,
+    workers,
+};
+
+/// How long a connection may take to send a request's head.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a peer may leave what we write unread before its connection is cut.
+const DEAF_PATIENCE: Duration = Duration::from_secs(30);
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4096;
+/// Over how long the sockets of a leaving node are told to come back.
+const RETURN_SPREAD: Duration = Duration::from_secs(5);
+
+/// A running server.
+pub struct Server {
+    address: SocketAddr,
+    http: HttpService,
+    ctx: web::Data<Context>,
+    database: Database,
+    lifecycle: Lifecycle,
+    patience: Duration,
+    /// Ends what serves the doors, once these are closed.
+    idle: CancellationToken,
+}
+
+impl Server {
+    /// Starts a server that lives as long as its lifecycle.
+    pub async fn start(settings: Settings, clock: Clock, lifecycle: Lifecycle) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(settings.listen)
+            .with_context(|| format!("cannot listen on {}; is another server running there?", settings.listen))?;
+        let address = listener.local_addr().context("cannot tell the address that is listened on")?;
+        let database = Database::open(&settings).await?;
+        let idle = CancellationToken::new();
+        match Self::assemble(settings, clock, &database, (&lifecycle, &idle), listener).await {
+            Ok((http, ctx)) => {
+                info!(server.address = %address, "Listening on http://{address}");
+                let patience = ctx.settings.shutdown_patience();
+                Ok(Self { address, http, ctx, database, lifecycle, patience, idle })
+            }
+            Err(error) => {
+                idle.cancel();
+                database.close(Duration::ZERO).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Where it listens; the port too where the settings left it to the system.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until asked to stop, and finishes what has begun.
+    pub async fn run(self) {
+        let handle = self.http.handle();
+        let serving = tokio::spawn(self.http);
+        self.lifecycle.draining().cancelled().await;
+        stop_doors(&handle, &self.lifecycle).await;
+        if let Ok(Err(error)) = serving.await {
+            warn!(%error, "The doors did not close well: {error}");
+        }
+        self.idle.cancel();
+        if !self.lifecycle.drained(self.patience).await {
+            warn!("Not everything that had begun was finished.");
+        }
+        drop(self.ctx);
+        let patience = if self.lifecycle.hurrying().is_cancelled() { Duration::ZERO } else { self.patience };
+        self.database.close(patience).await;
+    }
+
+    async fn assemble(
+        settings: Settings,
+        clock: Clock,
+        database: &Database,
+        ends: (&Lifecycle, &CancellationToken),
+        listener: TcpListener,
+    ) -> anyhow::Result<(HttpService, web::Data<Context>)> {
+        let (lifecycle, idle) = ends;
+        let (ctx, lanes) = context::make(settings, clock, database.pool().clone(), (lifecycle, idle)).await?;
+        for lane in lanes {
+            let writer = Writer::new(database.pool().connect_options().as_ref().clone());
+            let (ctx, idle) = (Arc::clone(&ctx), idle.clone());
+            lifecycle.spawn(async move { writer.run(&ctx, lane, idle).await });
+        }
+        lifecycle.spawn(metrics::keep_up(idle.clone()));
+        workers::start(&ctx, idle, |task| lifecycle.spawn(task));
+        let ctx = web::Data::from(ctx);
+        let http = serve(&ctx, listener, lifecycle.draining())?;
+        Ok((http, ctx))
+    }
+}
+
+/// The doors: REST and sockets, on as many threads as the settings say.
+fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &CancellationToken) -> anyhow::Result<HttpService> {
+    let settings = &ctx.settings;
+    let (workers, patience) = (settings.workers, settings.shutdown_patience());
+    let origins = AllowedOrigins::new(&settings.allowed_origins);
+    let (ctx, draining) = (ctx.clone(), draining.clone());
+    let server = HttpServer::new(move || {
+        let hub = open_hub(&ctx, &draining);
+        let (app, document) = App::new()
+            .app_data(ctx.clone())
+            .app_data(hub)
+            .app_data(web::Data::new(origins.clone()))
+            // Before the routes of REST, whose scope would claim its path.
+            .configure(realtime::routes)
+            .into_utoipa_app()
+            .configure(http::routes)
+            .split_for_parts();
+        app.service(http::docs::browser())
+            .app_data(web::Data::new(KnownPaths::of(&document)))
+            .default_service(web::to(unrouted::refuse))
+            .wrap(cors(&origins))
+            .wrap(from_fn(http::middleware::observe))
+    })
+    .workers(workers)
+    .backlog(BACKLOG)
+    .tcp_nodelay(true)
+    .client_request_timeout(HEAD_PATIENCE)
+    .shutdown_timeout(patience.as_secs())
+    .disable_signals()
+    .on_connect(|connection, _| websocket::cut_when_deaf(connection, DEAF_PATIENCE))
+    .listen(listener)
+    .context("cannot serve")?;
+    Ok(server.run())
+}
+
+/// The hub of one worker thread, and the task that feeds it.
+fn open_hub(ctx: &web::Data<Context>, draining: &CancellationToken) -> Hub {
+    let (tracking, untracking) = (ctx.cluster.bus.clone(), ctx.cluster.bus.clone());
+    let track = move |id, head_seq| _ = tracking.track(id, head_seq);
+    let hub = Hub::new(track, move |id| untracking.untrack(id));
+    let heartbeat = Duration::from_secs(ctx.settings.heartbeat_seconds);
+    rt::spawn(pump::run(hub.clone(), ctx.cluster.bus.listen(), heartbeat, ctx.clock.clone()));
+    let (leaving, draining) = (hub.clone(), draining.clone());
+    rt::spawn(async move {
+        draining.cancelled().await;
+        leaving.send_away(RETURN_SPREAD);
+    });
+    hub
+}
+
+fn cors(origins: &AllowedOrigins) -> Cors {
+    let origins = origins.clone();
+    Cors::default()
+        .allowed_origin_fn(move |_, head| origins.check(head.headers()).is_ok())
+        .allow_any_method()
+        .allow_any_header()
+        .expose_headers(["X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"])
+        .block_on_origin_mismatch(false)
+        .max_age(3600)
+}
+
+async fn stop_doors(handle: &ServerHandle, lifecycle: &Lifecycle) {
+    tokio::select! {
+        () = handle.stop(true) => {}
+        () = lifecycle.hurrying().cancelled() => handle.stop(false).await,
+    }
+}

@@ -1,0 +1,93 @@
+//! The command line. Invariant: what a command has to say goes to standard output, and why it failed to standard error.
+
+mod contracts;
+mod doctor;
+mod migrate;
+mod serve;
+mod user;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::user::{TokenCommand, UserCommand};
+use crate::{boot, config::settings::Settings};
+
+/// A chat backend for app teams: people, conversations and messages over REST and WebSockets, all in PostgreSQL.
+#[derive(Parser)]
+#[command(name = "colloquy", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Subcommand)]
+enum Command {
+    /// Serve clients; what colloquy does when no command is given.
+    Serve,
+    /// Bring the database up to date, as every start does, and end.
+    Migrate,
+    /// Look whether a server could run here, and say what is broken.
+    Doctor,
+    /// Print the contract of REST as OpenAPI 3.1.
+    Openapi,
+    /// Print the contract of sockets as AsyncAPI 3.0.
+    Asyncapi,
+    /// Make, promote or ban accounts.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Print an access token for trying things out as somebody.
+    Token(TokenCommand),
+}
+
+/// Does what the command line says.
+pub fn run() -> ExitCode {
+    let matches = Settings::ignore_empty_variables(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    carry_out(cli).unwrap_or_else(|error| {
+        // Nobody is left to tell if standard error is gone too.
+        writeln!(io::stderr().lock(), "colloquy: {error:#}").ok();
+        ExitCode::FAILURE
+    })
+}
+
+fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => runtime.block_on(serve::serve(cli.settings)),
+        Command::Migrate => runtime.block_on(migrate::migrate(&cli.settings)),
+        Command::Doctor => runtime.block_on(doctor::doctor(&cli.settings)),
+        Command::Openapi => contracts::print(&boot::contracts::openapi()),
+        Command::Asyncapi => contracts::print(&boot::contracts::asyncapi()),
+        Command::User(command) => runtime.block_on(user::user(cli.settings, command)),
+        Command::Token(command) => runtime.block_on(user::token(cli.settings, command)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_setting_with_its_variable_and_default_but_no_secret() {
+        let help = Cli::command().render_long_help().to_string();
+
+        for setting in
+            ["DATABASE_URL", "REDIS_URL", "COLLOQUY_LISTEN=", "[default: 127.0.0.1:8080]", "COLLOQUY_JWT_SECRET"]
+        {
+            assert!(help.contains(setting), "{setting} is missing in:\n{help}");
+        }
+        assert!(!help.contains("COLLOQUY_JWT_SECRET="), "{help}");
+    }
+}
