@@ -1,0 +1,108 @@
+//! Not wanting to hear from somebody.
+
+use serde_json::{Value, json};
+
+use crate::harness::{each, new_id, server::TestServer};
+
+#[tokio::test]
+async fn between_two_of_whom_one_blocks_the_other_nothing_direct_is_sent() {
+    let server = TestServer::start().await;
+    let [ada, eve] = server.people(["ada", "eve"]).await;
+    let direct = ada.opens_direct_with(&eve).await;
+    ada.says(&direct, "Before").await;
+
+    ada.blocks(&eve).await.expect(200);
+
+    for sender in [&ada, &eve] {
+        let refusal = sender.sends(&direct, json!({"body": "Hello?"})).await.refused(403, "not_allowed");
+        assert!(!refusal.to_string().to_lowercase().contains("block"), "{refusal:#}");
+    }
+    assert_eq!(eve.words(&direct).await, ["Before"]);
+
+    ada.delete(&format!("/blocks/{}", eve.id)).await.expect(204);
+    eve.says(&direct, "After").await;
+    assert_eq!(ada.words(&direct).await, ["Before", "After"]);
+}
+
+#[tokio::test]
+async fn a_blocked_person_does_not_open_a_direct_conversation_either() {
+    let server = TestServer::start().await;
+    let [ada, eve] = server.people(["ada", "eve"]).await;
+    ada.blocks(&eve).await.expect(200);
+
+    let wish = json!({"kind": "direct", "participant_ids": [ada.id]});
+    eve.post("/conversations", wish).await.refused(403, "not_allowed");
+}
+
+#[tokio::test]
+async fn in_a_group_the_blocked_talk_on() {
+    let server = TestServer::start().await;
+    let [ada, eve] = server.people(["ada", "eve"]).await;
+    let group = ada.opens_group_with([&eve]).await;
+
+    ada.blocks(&eve).await.expect(200);
+    eve.says(&group, "Hello, all").await;
+
+    assert_eq!(ada.words(&group).await, ["Hello, all"]);
+}
+
+#[tokio::test]
+async fn a_block_is_known_to_all_devices_of_who_blocks_and_to_nobody_else() {
+    let server = TestServer::start().await;
+    let [ada, eve] = server.people(["ada", "eve"]).await;
+    ada.opens_direct_with(&eve).await;
+    let other = ada.signs_in_again().await;
+    let (mut adas, mut eves) = (other.socket().await, eve.socket().await);
+
+    ada.blocks(&eve).await.expect(200);
+    ada.delete(&format!("/blocks/{}", eve.id)).await.expect(204);
+
+    assert_eq!(adas.hears("block:added").await["data"], json!({"user_id": eve.id}));
+    assert_eq!(adas.hears("block:removed").await["data"], json!({"user_id": eve.id}));
+    eves.heard_nothing_where("of a block", |frame| frame["type"].to_string().contains("block")).await;
+}
+
+#[tokio::test]
+async fn blocks_are_listed_once_each() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    let mut socket = ada.socket().await;
+
+    ada.blocks(&eve).await.expect(200);
+    ada.blocks(&bob).await.expect(200);
+    socket.hears("block:added").await;
+    socket.hears("block:added").await;
+    ada.blocks(&eve).await.expect(200);
+
+    let reply = ada.get("/blocks").await;
+    insta::assert_json_snapshot!("blocks", reply.shape());
+    socket.heard_nothing_of("block:added").await;
+    let others = eve.get("/blocks").await.expect(200);
+    assert_eq!(each(&others, "user"), [] as [&Value; 0]);
+}
+
+#[tokio::test]
+async fn nobody_blocks_themselves_or_nobody() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+
+    ada.put(&format!("/blocks/{}", ada.id), json!({})).await.refused_with(422);
+    ada.put(&format!("/blocks/{}", new_id()), json!({})).await.refused(404, "not_found");
+    ada.put("/blocks/nonsense", json!({})).await.refused_with(400);
+    ada.delete(&format!("/blocks/{}", new_id())).await.expect(204);
+}
+
+#[tokio::test]
+async fn blocks_travel_with_sync() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    ada.blocks(&eve).await.expect(200);
+    let first = ada.syncs(json!({})).await;
+
+    ada.blocks(&bob).await.expect(200);
+    let second = ada.syncs(json!({"own_cursor": first["own_cursor"]})).await;
+
+    assert_eq!(first["own"]["blocks"], json!([eve.id]));
+    let blocks = second["own"]["blocks"].as_array().expect("a list");
+    assert!(blocks.contains(&json!(bob.id)), "{second:#}");
+}

@@ -1,0 +1,131 @@
+//! One private PostgreSQL for the whole test process, and a database of its own for each test.
+//!
+//! Trap: nothing of it may outlive this process, even one that is killed. So a shell starts it, waits at a pipe of which
+//! only this process holds the other end, and takes everything down when that closes.
+
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
+    process::{ChildStdin, Command, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
+
+use colloquy::boot::database::MIGRATIONS;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::sync::{mpsc, oneshot};
+
+static POSTGRES: LazyLock<Postgres> = LazyLock::new(Postgres::start);
+
+/// Options besides those of every throw-away server: room for many servers at once, and a count of statements.
+const OPTIONS: &str = "-c max_connections=800 -c shared_preload_libraries=pg_stat_statements -c full_page_writes=off";
+
+/// A migrated, empty database that goes away with this.
+pub struct Database {
+    name: String,
+    url: String,
+}
+
+struct Postgres {
+    url: String,
+    made: AtomicU32,
+    orders: mpsc::UnboundedSender<Order>,
+    /// The shell's end of the pipe closes with ours.
+    _alive: ChildStdin,
+}
+
+enum Order {
+    Create { name: String, done: oneshot::Sender<()> },
+    Drop { name: String },
+}
+
+impl Database {
+    /// Makes one from the template.
+    pub async fn create() -> Self {
+        let postgres = &*POSTGRES;
+        let name = format!("test_{}", postgres.made.fetch_add(1, Ordering::Relaxed));
+        let (done, created) = oneshot::channel();
+        postgres.order(Order::Create { name: name.clone(), done });
+        created.await.expect("the database is made");
+        Self { url: named(&postgres.url, &name), name }
+    }
+
+    /// How to connect to it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection, to look at what no interface shows.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.expect("the test's database is there")
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        POSTGRES.order(Order::Drop { name: self.name.clone() });
+    }
+}
+
+impl Postgres {
+    #[expect(
+        clippy::zombie_processes,
+        reason = "It lives as long as this process, which is waited for by its own parent."
+    )]
+    fn start() -> Self {
+        let mut shell = Command::new("bash")
+            .args([".ci/with-postgres", "bash", "-c", r#"echo "$DATABASE_URL"; exec cat >/dev/null"#])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("POSTGRES_OPTIONS", OPTIONS)
+            // Out of reach of a Ctrl-C, which ends this process, and thereby the shell in good order.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("bash is installed");
+        let mut url = String::new();
+        BufReader::new(shell.stdout.take().expect("it is piped")).read_line(&mut url).expect("the shell speaks UTF-8");
+        assert!(!url.is_empty(), "PostgreSQL does not start; see above");
+        let url = url.trim().to_owned();
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let admin_url = url.clone();
+        thread::spawn(move || keep(&admin_url, ordered));
+        Self { url, made: AtomicU32::new(0), orders, _alive: shell.stdin.take().expect("it is piped") }
+    }
+
+    fn order(&self, order: Order) {
+        self.orders.send(order).expect("the keeper lives as long as the process");
+    }
+}
+
+/// Makes and drops databases, one after the other, so that no test has to wait until its own is gone.
+#[tokio::main(flavor = "current_thread")]
+async fn keep(url: &str, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let mut admin = PgConnection::connect(url).await.expect("PostgreSQL is up");
+    run(&mut admin, "create database template".to_owned()).await;
+    let mut template = PgConnection::connect(&named(url, "template")).await.expect("the template is there");
+    MIGRATIONS.run(&mut template).await.expect("the migrations apply");
+    template.close().await.expect("nobody else may use a template");
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Create { name, done } => {
+                run(&mut admin, format!("create database {name} template template")).await;
+                // A test that was stopped in between does not wait for it any more.
+                done.send(()).ok();
+            }
+            Order::Drop { name } => run(&mut admin, format!("drop database {name} with (force)")).await,
+        }
+    }
+}
+
+async fn run(admin: &mut PgConnection, statement: String) {
+    admin.execute(AssertSqlSafe(statement)).await.expect("databases come and go at our word");
+}
+
+/// The same server's URL with another database.
+fn named(url: &str, database: &str) -> String {
+    url.replace("/postgres?", &format!("/{database}?"))
+}

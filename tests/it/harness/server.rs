@@ -1,0 +1,138 @@
+//! A server in this process, on threads of its own, as `colloquy serve` would run it.
+
+use std::{net::SocketAddr, sync::Arc, thread};
+
+use colloquy::{
+    boot::{lifecycle::Lifecycle, server::Server},
+    config::settings::Settings,
+    domain::clock::Clock,
+};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::{client::Client, person::Person, postgres::Database, redis::Redis};
+
+/// The password of everybody who is not asked for one.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A running node, which stops with this.
+pub struct TestServer {
+    /// Sets its time.
+    pub clock: Clock,
+    /// What it keeps everything in; two nodes share one.
+    pub database: Arc<Database>,
+    /// One without a token.
+    pub client: Client,
+    address: SocketAddr,
+    lifecycle: Lifecycle,
+    thread: Option<thread::JoinHandle<()>>,
+    redis: Option<Arc<Redis>>,
+}
+
+impl TestServer {
+    /// Starts a node alone, without rate limits.
+    pub async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// Starts a node alone, set up otherwise.
+    pub async fn with(adjust: impl FnOnce(&mut Settings)) -> Self {
+        let database = Arc::new(Database::create().await);
+        let mut settings = settings(&database);
+        adjust(&mut settings);
+        Self::launch(settings, database, None).await
+    }
+
+    /// Starts two nodes that share a database and a Redis.
+    pub async fn pair() -> (Self, Self) {
+        Self::pair_with(|_| ()).await
+    }
+
+    /// Starts two nodes, set up otherwise.
+    pub async fn pair_with(adjust: impl Fn(&mut Settings)) -> (Self, Self) {
+        let (database, redis) = (Arc::new(Database::create().await), Arc::new(Redis::start()));
+        let mut settings = settings(&database);
+        settings.redis_url = Some(redis.url().parse().expect("any text can be a secret"));
+        adjust(&mut settings);
+        let north = Self::launch(settings.clone(), Arc::clone(&database), Some(Arc::clone(&redis))).await;
+        let south = Self::launch(settings, database, Some(redis)).await;
+        (north, south)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The Redis that it shares with another node.
+    pub fn redis(&self) -> &Redis {
+        self.redis.as_ref().expect("only a pair has a Redis")
+    }
+
+    /// Asks it to stop in good order, and waits until it has.
+    pub async fn stop(mut self) {
+        self.lifecycle.stop();
+        let thread = self.thread.take().expect("it is stopped once");
+        tokio::task::spawn_blocking(move || thread.join()).await.expect("it was not cancelled").expect("it ends well");
+    }
+
+    /// Somebody new, registered and signed in.
+    pub async fn person(&self, username: &str) -> Person {
+        let body = json!({"username": username, "password": PASSWORD});
+        let signed_in = self.client.post("/auth/register", body).await.expect(201);
+        Person::new(&self.client, username, &signed_in)
+    }
+
+    /// Several new people, one after the other, so that the order of their ids is that of their names here.
+    pub async fn people<const N: usize>(&self, usernames: [&str; N]) -> [Person; N] {
+        let mut people = Vec::with_capacity(N);
+        for username in usernames {
+            people.push(self.person(username).await);
+        }
+        people.try_into().unwrap_or_else(|_| unreachable!("as many come out as go in"))
+    }
+
+    async fn launch(settings: Settings, database: Arc<Database>, redis: Option<Arc<Redis>>) -> Self {
+        let (clock, lifecycle) = (Clock::default(), Lifecycle::default());
+        let (started, address) = oneshot::channel();
+        let theirs = (clock.clone(), lifecycle.clone());
+        let thread = thread::spawn(move || serve(settings, theirs, started));
+        let address = address.await.expect("the server starts; see above");
+        let client = Client::new(format!("http://{address}"));
+        Self { clock, database, client, address, lifecycle, thread: Some(thread), redis }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.lifecycle.stop();
+        self.lifecycle.hurrying().cancel();
+        if let Some(thread) = self.thread.take() {
+            // Its own panic has been printed; a second one in a drop would end the whole process.
+            thread.join().ok();
+        }
+    }
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn serve(settings: Settings, (clock, lifecycle): (Clock, Lifecycle), started: oneshot::Sender<SocketAddr>) {
+    let server = Server::start(settings, clock, lifecycle).await.expect("the server starts");
+    // A test that was stopped in between does not ask any more, and stops the server too.
+    started.send(server.address()).ok();
+    server.run().await;
+}
+
+fn settings(database: &Database) -> Settings {
+    Settings {
+        database_url: Some(database.url().parse().expect("any text can be a secret")),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        messages_per_minute: 0,
+        conversations_per_hour: 0,
+        logins_per_minute: 0,
+        // Two, so that what one thread does must reach the sockets of another.
+        workers: 2,
+        database_connections: 8,
+        shutdown_seconds: 5,
+        ..Settings::defaults()
+    }
+}

@@ -1,0 +1,268 @@
+//! A random script: several people do everything that can be done, over REST, one after the other.
+
+use serde_json::{Value, json};
+
+use super::chance::Chance;
+use crate::harness::{id, new_id, person::Person, reply::Reply, seq};
+
+/// What the people do, as often as it stands here.
+const REPERTOIRE: [Act; 30] = [
+    Act::Send,
+    Act::Send,
+    Act::Send,
+    Act::Send,
+    Act::Send,
+    Act::Send,
+    Act::Send,
+    Act::Edit,
+    Act::Edit,
+    Act::Edit,
+    Act::DeleteForEveryone,
+    Act::DeleteForEveryone,
+    Act::DeleteForMe,
+    Act::DeleteForMe,
+    Act::Read,
+    Act::Read,
+    Act::Read,
+    Act::Deliver,
+    Act::Deliver,
+    Act::Add,
+    Act::Add,
+    Act::Remove,
+    Act::Leave,
+    Act::ChangeRole,
+    Act::ChangeSettings,
+    Act::Prefer,
+    Act::Prefer,
+    Act::Block,
+    Act::Open,
+    Act::Close,
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Send,
+    Edit,
+    DeleteForEveryone,
+    DeleteForMe,
+    Read,
+    Deliver,
+    Add,
+    Remove,
+    Leave,
+    ChangeRole,
+    ChangeSettings,
+    Prefer,
+    Block,
+    Open,
+    Close,
+}
+
+impl Act {
+    /// Whether every member may.
+    fn is_for_everybody(self) -> bool {
+        !matches!(self, Self::Add | Self::Remove | Self::ChangeRole | Self::ChangeSettings | Self::Close)
+    }
+}
+
+/// The people, and what they have made so far. Conversations are remembered after they are gone, and people try things
+/// that they may not do: a refusal must change nothing and tell nobody.
+pub struct Script {
+    /// Everybody.
+    pub people: Vec<Person>,
+    /// What was done, for whom it fails.
+    pub done: Vec<String>,
+    chance: Chance,
+    conversations: Vec<String>,
+    messages: Vec<Value>,
+}
+
+impl Script {
+    /// The beginning of the script of a seed.
+    pub fn new(seed: u64, people: Vec<Person>) -> Self {
+        Self { people, done: Vec::new(), chance: Chance::new(seed), conversations: Vec::new(), messages: Vec::new() }
+    }
+
+    /// Does one thing.
+    pub async fn goes_on(&mut self) {
+        let act = if self.conversations.is_empty() { Act::Open } else { *self.chance.pick(&REPERTOIRE) };
+        let reply = match act {
+            Act::Open => self.open().await,
+            Act::Block => self.block().await,
+            Act::Edit | Act::DeleteForEveryone | Act::DeleteForMe if !self.messages.is_empty() => {
+                self.change_message(act).await
+            }
+            _ => self.act_in_conversation(act).await,
+        };
+        assert!(reply.status < 500, "{} must not fail so:\n{reply}", reply.asked);
+        self.done.push(format!("{} {} {:.300}", reply.asked, reply.status, reply.body.to_string()));
+    }
+
+    async fn act_in_conversation(&mut self, act: Act) -> Reply {
+        let conversation = self.conversation();
+        let actor = self.member_of(&conversation, act).await;
+        match act {
+            Act::Read | Act::Deliver => self.mark(&actor, &conversation, act).await,
+            Act::Add | Act::Remove | Act::Leave | Act::ChangeRole => {
+                self.change_members(&actor, &conversation, act).await
+            }
+            Act::ChangeSettings | Act::Prefer | Act::Close => {
+                self.change_conversation(&actor, &conversation, act).await
+            }
+            _ => self.send(&actor, &conversation).await,
+        }
+    }
+
+    fn somebody(&mut self) -> Person {
+        self.chance.pick(&self.people).clone()
+    }
+
+    /// Mostly a recent one.
+    fn conversation(&mut self) -> String {
+        let from = if self.chance.once_in(4) { 0 } else { self.conversations.len().saturating_sub(3) };
+        self.chance.pick(&self.conversations[from..]).clone()
+    }
+
+    /// Mostly somebody who may; nobody may any more where the conversation is gone, and somebody tries.
+    async fn member_of(&mut self, conversation: &str, act: Act) -> Person {
+        let everybody = self.people.clone();
+        let mut able = Vec::new();
+        for person in everybody {
+            let seen = person.get(&format!("/conversations/{conversation}")).await;
+            if seen.status == 200 && (act.is_for_everybody() || seen.body["my_role"] != "member") {
+                able.push(person);
+            }
+        }
+        if able.is_empty() && act.is_for_everybody() {
+            self.conversations.retain(|id| id != conversation);
+        }
+        if able.is_empty() || self.chance.once_in(8) { self.somebody() } else { self.chance.pick(&able).clone() }
+    }
+
+    async fn open(&mut self) -> Reply {
+        let (actor, other) = (self.somebody(), self.somebody());
+        let body = if self.chance.once_in(4) {
+            json!({"kind": "direct", "participant_ids": [other.id]})
+        } else {
+            let others: Vec<_> = self.people.iter().map(|person| person.id.clone()).collect();
+            let some = &others[self.chance.below(others.len())..];
+            let history = self.history();
+            json!({"kind": "group", "participant_ids": some, "name": "Group", "history_for_new_members": history})
+        };
+        let reply = actor.post("/conversations", body).await;
+        if reply.status == 201 {
+            self.conversations.push(id(&reply.body).to_owned());
+        }
+        reply
+    }
+
+    async fn send(&mut self, actor: &Person, conversation: &str) -> Reply {
+        let mut message = json!({"id": new_id(), "body": format!("words {}", self.done.len())});
+        if self.chance.once_in(4) {
+            message["mentions"] = json!([self.somebody().id]);
+        }
+        if self.chance.once_in(4) && !self.messages.is_empty() {
+            message["reply_to"] = self.chance.pick(&self.messages)["id"].clone();
+        }
+        let mut reply = actor.sends(conversation, message.clone()).await;
+        if reply.status == 422 {
+            // Mentions and replies meet strangers more often than not; what was meant is said without them.
+            message = json!({"id": new_id(), "body": message["body"]});
+            reply = actor.sends(conversation, message).await;
+        }
+        if reply.status == 201 {
+            self.messages.push(reply.body.clone());
+        }
+        reply
+    }
+
+    async fn change_message(&mut self, act: Act) -> Reply {
+        let from = if self.chance.once_in(4) { 0 } else { self.messages.len().saturating_sub(8) };
+        let message = self.chance.pick(&self.messages[from..]).clone();
+        let author = self.people.iter().find(|person| message["sender_id"] == person.id).expect("everybody is known");
+        // Mostly by those who may.
+        let author = author.clone();
+        let actor = if self.chance.once_in(5) { self.somebody() } else { author };
+        match act {
+            Act::DeleteForEveryone => actor.deletes(&message, "everyone").await,
+            Act::DeleteForMe => actor.deletes(&message, "me").await,
+            _ if self.chance.once_in(3) => {
+                let path = format!("/conversations/{}/messages/{}", text(&message["conversation_id"]), id(&message));
+                let mentions = if self.chance.once_in(2) { json!([]) } else { json!([self.somebody().id]) };
+                actor.patch(&path, json!({"body": "edited with mentions", "mentions": mentions})).await
+            }
+            _ => actor.edits(&message, &format!("edited {}", self.done.len())).await,
+        }
+    }
+
+    async fn mark(&mut self, actor: &Person, conversation: &str, act: Act) -> Reply {
+        let last = self.messages.iter().rev().find(|message| message["conversation_id"] == conversation);
+        let seq = last.map(seq);
+        let seq = (seq.unwrap_or(1) - self.chance.below(3) as i64).max(0);
+        let (verb, body) = match act {
+            Act::Deliver => ("delivered", json!({"seq": seq})),
+            _ if self.chance.once_in(2) => ("read", json!({})),
+            _ => ("read", json!({"seq": seq})),
+        };
+        actor.post(&format!("/conversations/{conversation}/{verb}"), body).await
+    }
+
+    async fn change_members(&mut self, actor: &Person, conversation: &str, act: Act) -> Reply {
+        let other = self.somebody();
+        match act {
+            Act::Add if self.chance.once_in(3) => {
+                let another = self.somebody();
+                actor.adds(conversation, [&other, &another]).await
+            }
+            Act::Add => actor.adds(conversation, [&other]).await,
+            Act::Remove => actor.removes(conversation, &other).await,
+            Act::Leave => actor.removes(conversation, actor).await,
+            _ => {
+                let role = *self.chance.pick(&["owner", "admin", "member"]);
+                actor.makes(conversation, &other, role).await
+            }
+        }
+    }
+
+    async fn change_conversation(&mut self, actor: &Person, conversation: &str, act: Act) -> Reply {
+        let path = format!("/conversations/{conversation}");
+        match act {
+            Act::Prefer => {
+                let pinned = self.chance.once_in(2);
+                let wanted = [
+                    json!({"pinned": pinned}),
+                    json!({"archived": pinned}),
+                    json!({"notify": if pinned { "mentions" } else { "all" }}),
+                    json!({"draft": if pinned { json!("Dear") } else { Value::Null }}),
+                    json!({"muted_until": "2030-01-01T00:00:00.000Z"}),
+                ];
+                actor.patch(&format!("{path}/preferences"), self.chance.pick(&wanted).clone()).await
+            }
+            Act::Close if self.chance.once_in(3) => actor.delete(&path).await,
+            _ => {
+                let history = self.history();
+                let number = self.chance.below(5);
+                let wanted = [
+                    json!({"name": format!("Name {number}")}),
+                    json!({"description": format!("About {number}")}),
+                    json!({"history_for_new_members": history}),
+                    json!({"members_may_pin": number > 2, "category": "club"}),
+                ];
+                actor.patch(&path, self.chance.pick(&wanted).clone()).await
+            }
+        }
+    }
+
+    async fn block(&mut self) -> Reply {
+        let (actor, path) = (self.somebody(), format!("/blocks/{}", self.somebody().id));
+        if self.chance.once_in(3) { actor.put(&path, json!({})).await } else { actor.delete(&path).await }
+    }
+
+    fn history(&mut self) -> &'static str {
+        if self.chance.once_in(2) { "from_joining" } else { "all" }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("it is text")
+}

@@ -1,0 +1,187 @@
+//! How much of anything there may be, and how often.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{
+    client::perform,
+    new_id,
+    person::Person,
+    reply::Reply,
+    server::{PASSWORD, TestServer},
+    until,
+};
+
+async fn logs_in(server: &TestServer, username: &str, password: &str, from: &str) -> Reply {
+    let request = server.client.ask(Method::POST, "/auth/login").header("x-forwarded-for", from);
+    perform(request.json(&json!({"username": username, "password": password}))).await
+}
+
+/// Asserts that a reply says how often, and when again.
+#[track_caller]
+fn is_limited(reply: Reply, quota: u32) {
+    let seconds: u64 = reply.header("retry-after").parse().unwrap_or_default();
+    assert!(seconds >= 1, "{reply}");
+    assert_eq!(reply.header("ratelimit-limit"), quota.to_string(), "{reply}");
+    assert_eq!(reply.header("ratelimit-remaining"), "0", "{reply}");
+    assert!(reply.header("ratelimit-reset").parse::<u64>().is_ok(), "{reply}");
+    let problem = reply.refused(429, "rate_limited");
+    assert_eq!((&problem["retryable"], &problem["retry_after"]), (&json!(true), &json!(seconds)));
+}
+
+#[tokio::test]
+async fn limits_are_there_to_be_read() {
+    let server = TestServer::with(|settings| {
+        settings.messages_per_minute = 30;
+        settings.conversations_per_hour = 10;
+        settings.logins_per_minute = 10;
+    })
+    .await;
+    let ada = server.person("ada").await;
+
+    insta::assert_json_snapshot!("limits", ada.get("/limits").await.shape());
+}
+
+#[tokio::test]
+async fn a_person_sends_so_many_messages_a_minute() {
+    let server = TestServer::with(|settings| settings.messages_per_minute = 5).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let (group, other) = (ada.opens_group_with([&bob]).await, ada.opens_group_with([]).await);
+    let mut socket = ada.socket().await;
+    let first = json!({"id": new_id(), "body": "0"});
+    ada.sends(&group, first.clone()).await.expect(201);
+    for number in 1..5 {
+        ada.says(&group, &number.to_string()).await;
+    }
+
+    is_limited(ada.sends(&group, json!({"body": "One too many"})).await, 5);
+    is_limited(ada.sends(&other, json!({"body": "Elsewhere too"})).await, 5);
+    let over_socket = json!({"conversation_id": group, "body": "And here"});
+    let problem = socket.is_refused("message:send", over_socket).await;
+    assert_eq!((&problem["status"], &problem["code"]), (&json!(429), &json!("rate_limited")));
+
+    ada.sends(&group, first).await.expect(200);
+    bob.says(&group, "I am another").await;
+    assert_eq!(ada.sees(&group).await["head_seq"], 6);
+}
+
+#[tokio::test]
+async fn who_waits_may_send_again() {
+    let server = TestServer::with(|settings| settings.messages_per_minute = 120).await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let mut sent = 0;
+    while ada.sends(&group, json!({"body": "More"})).await.status == 201 {
+        sent += 1;
+        assert!(sent < 200, "the limit of 120 a minute was never reached");
+    }
+
+    until("a message is let in again", async || {
+        (ada.sends(&group, json!({"body": "Again"})).await.status == 201).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refused_messages_do_not_count() {
+    let server = TestServer::with(|settings| settings.messages_per_minute = 2).await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+
+    for _ in 0..5 {
+        ada.sends(&group, json!({"body": ""})).await.refused_for("body");
+    }
+
+    ada.says(&group, "One").await;
+    ada.says(&group, "Two").await;
+}
+
+#[tokio::test]
+async fn a_person_makes_so_many_conversations_an_hour_and_finds_any_number() {
+    let server = TestServer::with(|settings| settings.conversations_per_hour = 2).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    ada.opens_group_with([]).await;
+
+    is_limited(ada.post("/conversations", json!({"kind": "group"})).await, 2);
+    assert_eq!(ada.opens_direct_with(&bob).await, direct);
+    bob.opens_group_with([]).await;
+    ada.post("/conversations", json!({"kind": "group"})).await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn an_account_is_tried_so_often_a_minute_wherever_from() {
+    let server = TestServer::with(|settings| {
+        settings.logins_per_minute = 3;
+        settings.trusted_proxies = vec!["127.0.0.0/8".parse().expect("it is a network")];
+    })
+    .await;
+    server.people(["ada", "bob"]).await;
+    for number in 0..3 {
+        let from = format!("198.51.100.{number}");
+        logs_in(&server, "ada", "not the password", &from).await.refused(401, "bad_credentials");
+    }
+
+    is_limited(logs_in(&server, "ADA", PASSWORD, "198.51.100.9").await, 3);
+    logs_in(&server, "bob", PASSWORD, "198.51.100.10").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_address_tries_so_often_a_minute_whatever_account() {
+    let server = TestServer::with(|settings| {
+        settings.logins_per_minute = 3;
+        settings.trusted_proxies = vec!["127.0.0.0/8".parse().expect("it is a network")];
+    })
+    .await;
+    server.person("ada").await;
+    for name in ["nobody", "somebody", "anybody"] {
+        logs_in(&server, name, "not the password", "198.51.100.1").await.refused(401, "bad_credentials");
+    }
+
+    is_limited(logs_in(&server, "ada", PASSWORD, "198.51.100.1").await, 3);
+    logs_in(&server, "ada", PASSWORD, "198.51.100.2").await.expect(200);
+}
+
+#[tokio::test]
+async fn nobody_escapes_by_pretending_to_be_elsewhere() {
+    let server = TestServer::with(|settings| settings.logins_per_minute = 3).await;
+    server.person("ada").await;
+    for number in 0..3 {
+        let from = format!("198.51.100.{number}");
+        logs_in(&server, &format!("nobody{number}"), "not the password", &from).await.refused_with(401);
+    }
+
+    is_limited(logs_in(&server, "ada", PASSWORD, "198.51.100.99").await, 3);
+}
+
+#[tokio::test]
+async fn limits_hold_across_nodes() {
+    let (north, south) = TestServer::pair_with(|settings| settings.messages_per_minute = 6).await;
+    let ada = north.person("ada").await;
+    let there = ada.at(&south);
+    let group = ada.opens_group_with([]).await;
+
+    let mut statuses = Vec::new();
+    for turn in 0..12 {
+        let sender: &Person = if turn % 2 == 0 { &ada } else { &there };
+        statuses.push(sender.sends(&group, json!({"body": "Hello"})).await.status);
+    }
+
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 6, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 6, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_limit_of_zero_is_none() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+
+    for number in 0..40 {
+        ada.says(&group, &number.to_string()).await;
+    }
+
+    assert_eq!(ada.get("/limits").await.expect(200)["rates"]["messages_per_minute"], 0);
+    let last: Value = ada.history(&group).await.pop().expect("there are some");
+    assert_eq!(last["body"], "39");
+}

@@ -1,0 +1,38 @@
+//! Colloquy as its clients meet it: real HTTP, real sockets, a real PostgreSQL and Redis; every test has a server and a
+//! database of its own, so that none depends on another.
+
+#![expect(
+    clippy::pedantic,
+    reason = "Tests are read and run, but not called; correctness is asked of them, not polish."
+)]
+
+mod harness;
+
+mod auth;
+mod blocks;
+mod conversations;
+mod edits;
+mod errors;
+mod history;
+mod idempotency;
+mod joining;
+mod keys;
+mod law;
+mod limits;
+mod lists;
+mod members;
+mod messages;
+mod nodes;
+mod operations;
+mod preferences;
+mod presence;
+mod receipts;
+mod schema;
+mod sessions;
+mod sockets;
+mod strangers;
+mod sync;
+mod tokens;
+mod typing;
+mod unread;
+mod users;

@@ -1,0 +1,241 @@
+//! Two nodes that share a database and a Redis are one server to those who talk through them, also while Redis is away.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{
+    client::perform,
+    person::Person,
+    seq,
+    server::TestServer,
+    socket::{Socket, request},
+    until,
+};
+
+/// In which a revoked session's sockets close, wherever they are.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn what_is_said_at_both_nodes_at_once_is_heard_at_both_in_one_order() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let bob = bob.at(&south);
+    let group = ada.opens_group_with([&bob]).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
+
+    let (from_ada, from_bob) = tokio::join!(
+        join_all((0..20).map(|n| ada.sends(&group, json!({"body": format!("north {n}")})))),
+        join_all((0..20).map(|n| bob.sends(&group, json!({"body": format!("south {n}")})))),
+    );
+
+    assert!(from_ada.iter().chain(&from_bob).all(|reply| reply.status == 201));
+    for socket in [&mut adas, &mut bobs] {
+        let mut heard = Vec::new();
+        for _ in 0..40 {
+            heard.push(seq(&socket.hears("message:new").await["data"]));
+        }
+        assert_eq!(heard, (1..=40).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn one_id_sent_to_both_nodes_at_once_is_one_message() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let (direct, message) = (ada.opens_direct_with(&bob).await, json!({"id": uuid::Uuid::now_v7(), "body": "Once"}));
+    let at_south = ada.at(&south);
+
+    let (one, other) = tokio::join!(ada.sends(&direct, message.clone()), at_south.sends(&direct, message));
+
+    let mut statuses = [one.status, other.status];
+    statuses.sort_unstable();
+    assert_eq!((statuses, &one.body), ([200, 201], &other.body));
+    assert_eq!(ada.words(&direct).await, ["Once"]);
+}
+
+#[tokio::test]
+async fn whoever_is_added_at_one_node_hears_at_the_other_until_they_are_removed() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob, carol] = north.people(["ada", "bob", "carol"]).await;
+    let (group, other) = (ada.opens_group_with([&carol]).await, ada.opens_group_with([&bob]).await);
+    // Bob is the first at the south node to hear anything of the group.
+    let mut bobs = bob.at(&south).socket().await;
+
+    ada.says(&group, "Before").await;
+    ada.adds(&group, [&bob]).await.expect(201);
+    ada.says(&group, "Hello Bob").await;
+    ada.removes(&group, &bob).await.expect(204);
+    ada.says(&group, "Bob is gone").await;
+    ada.says(&other, "The end").await;
+
+    let heard = heard_until(&mut bobs, "The end").await;
+    let of_the_group = heard.iter().filter(|event| event["conversation_id"] == group.as_str());
+    let types: Vec<_> = of_the_group.map(|event| event["type"].as_str().expect("it has one")).collect();
+    let expected = ["conversation:new", "participant:added", "message:new", "message:new", "conversation:removed"];
+    assert_eq!(types, expected);
+}
+
+#[tokio::test]
+async fn receipts_and_own_matters_reach_the_other_node() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let (mut adas, mut bobs) = (ada.at(&south).socket().await, bob.at(&south).socket().await);
+    ada.says(&direct, "Hello").await;
+    bobs.hears("message:new").await;
+    bobs.hears_where("unread:changed", |event| event["data"]["unread"] == 1).await;
+
+    bob.reads(&direct).await;
+
+    assert_eq!(adas.hears("message:read").await["data"]["user_id"], bob.id);
+    bobs.hears_where("unread:changed", |event| event["data"]["total"] == 0).await;
+}
+
+#[tokio::test]
+async fn typing_at_one_node_is_seen_at_the_other_and_ended_by_a_send_there() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.at(&south).socket().await);
+    let whereabouts = json!({"conversation_id": direct});
+    bobs.sends("conversation:join", whereabouts.clone()).await;
+
+    adas.sends("typing:start", whereabouts).await;
+    assert_eq!(bobs.hears("typing:start").await["data"]["user_id"], ada.id);
+    let mut elsewhere = ada.at(&south).socket().await;
+    elsewhere.sends("message:send", json!({"conversation_id": direct, "body": "Done"})).await;
+
+    assert_eq!(bobs.hears("typing:stop").await["data"]["user_id"], ada.id);
+}
+
+#[tokio::test]
+async fn a_person_is_there_while_they_are_at_any_node() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let mut bobs = bob.at(&south).socket().await;
+    bobs.sends("conversation:join", json!({"conversation_id": direct})).await;
+
+    let mut phone = ada.socket().await;
+    assert_eq!(bobs.hears("user:online").await["data"]["user_id"], ada.id);
+    let desk = ada.at(&south).socket().await;
+    phone.sends("presence:set", json!({"status": "busy"})).await;
+    assert_eq!(bobs.hears("presence:changed").await["data"]["status"], "busy");
+    phone.closes().await;
+    assert_eq!(status(&bob, &ada).await, "busy");
+    desk.closes().await;
+
+    assert_eq!(bobs.hears("user:offline").await["data"]["user_id"], ada.id);
+    assert_eq!(status(&bob, &ada).await, "offline");
+    bobs.heard_nothing_of("user:online").await;
+}
+
+#[tokio::test]
+async fn a_ticket_of_one_node_opens_one_socket_at_the_other() {
+    let (north, south) = TestServer::pair().await;
+    let ada = north.person("ada").await;
+    let ticket = ada.post("/auth/ticket", json!({})).await.expect(200);
+    let query = format!("?ticket={}", ticket["ticket"].as_str().expect("it is text"));
+
+    let mut socket = Socket::connect(request(&south.client, &query, &[])).await.expect("the ticket is good");
+
+    assert_eq!(socket.hears("ready").await["data"]["user"]["id"], ada.id);
+    assert!(Socket::connect(request(&north.client, &query, &[])).await.is_err());
+}
+
+#[tokio::test]
+async fn a_limit_counts_what_is_done_at_all_nodes() {
+    let (north, south) = TestServer::pair_with(|settings| settings.messages_per_minute = 3).await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let at_south = ada.at(&south);
+
+    ada.says(&direct, "One").await;
+    at_south.says(&direct, "Two").await;
+    ada.says(&direct, "Three").await;
+
+    for caller in [&ada, &at_south] {
+        let problem = caller.sends(&direct, json!({"body": "Four"})).await.refused(429, "rate_limited");
+        let wait = problem["retry_after"].as_i64().expect("it says when");
+        assert!((15..=20).contains(&wait), "{problem:#}");
+    }
+    bob.says(&direct, "Hello").await;
+}
+
+#[tokio::test]
+async fn a_session_that_ends_at_one_node_closes_its_sockets_at_the_other() {
+    let (north, south) = TestServer::pair().await;
+    let ada = north.person("ada").await;
+    let (mut ended, other) = (ada.at(&south).socket().await, ada.signs_in_again().await);
+    let mut unconcerned = other.at(&south).socket().await;
+
+    let begun = Instant::now();
+    ada.post("/auth/logout", json!({})).await.expect(204);
+
+    assert_eq!(ended.is_closed().await.0, 4003);
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    ada.at(&south).get("/users/me").await.refused(401, "session_revoked");
+    unconcerned.sends("ping", json!({})).await;
+}
+
+#[tokio::test]
+async fn while_redis_is_away_everything_goes_on_and_the_other_node_catches_up() {
+    let (north, south) = TestServer::pair_with(|settings| settings.messages_per_minute = 100).await;
+    let [ada, bob, carol] = north.people(["ada", "bob", "carol"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.at(&south).socket().await);
+    ada.says(&group, "Before").await;
+    let mut carols = carol.at(&south).socket().await;
+
+    north.redis().pause();
+    is_ready(&north, "degraded").await;
+    is_ready(&south, "degraded").await;
+    ada.adds(&group, [&carol]).await.expect(201);
+    // Nobody at the south node listens to this one yet, so that its checks do not find it.
+    let unheard_of = ada.opens_group_with([&carol]).await;
+    ada.says(&group, "While it is away").await;
+    for socket in [&mut adas, &mut bobs] {
+        let heard = heard_until(socket, "While it is away").await;
+        assert_eq!(heard.iter().filter_map(|event| event["seq"].as_i64()).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    }
+    assert_eq!(carols.hears("conversation:new").await["conversation_id"], group.as_str());
+    north.redis().resume();
+    is_ready(&north, "ok").await;
+    is_ready(&south, "ok").await;
+
+    assert_eq!(carols.hears("sync:required").await["data"]["conversation_id"], unheard_of.as_str());
+    ada.says(&group, "After").await;
+    heard_until(&mut bobs, "After").await;
+    heard_until(&mut carols, "After").await;
+    ada.says(&unheard_of, "Hello Carol").await;
+    heard_until(&mut carols, "Hello Carol").await;
+}
+
+/// All that is heard up to and with a message of these words, which comes last.
+async fn heard_until(socket: &mut Socket, words: &str) -> Vec<Value> {
+    let mut heard = Vec::new();
+    loop {
+        let event = socket.hears_any("of any kind", |frame| frame["type"] != "unread:changed").await;
+        let is_last = event["data"]["body"] == words;
+        heard.push(event);
+        if is_last {
+            return heard;
+        }
+    }
+}
+
+async fn status(asker: &Person, person: &Person) -> String {
+    let found = asker.get(&format!("/presence?user_ids={}", person.id)).await.expect(200);
+    found["items"][0]["status"].as_str().expect("it has a status").to_owned()
+}
+
+async fn is_ready(node: &TestServer, status: &str) {
+    until(&format!("the node is {status}"), async || {
+        let reply = perform(node.client.ask_outside(Method::GET, "/health/ready")).await;
+        (reply.body["status"] == status).then_some(())
+    })
+    .await;
+}

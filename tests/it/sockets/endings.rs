@@ -1,0 +1,257 @@
+//! How sockets end: with their token, their session or their server; and whom the server lets go.
+
+use std::time::{Duration, Instant};
+
+use chrono::Duration as Span;
+use serde_json::json;
+
+use crate::harness::{
+    person::Person,
+    raw::{PING, PONG, RawSocket},
+    seq,
+    server::{PASSWORD, TestServer},
+    socket::Socket,
+};
+
+/// In which a revoked session's sockets close.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_token_that_expires_closes_with_4001() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
+    let lifetime = Span::seconds(900);
+    server.clock.advance(lifetime / 2);
+    let renewed = bob.post("/auth/refresh", json!({"refresh_token": bob.refresh_token})).await.expect(200);
+    bobs.sends("auth", json!({"token": renewed["access_token"]})).await;
+
+    // A minute is granted to clocks that disagree.
+    server.clock.advance(lifetime / 2 + Span::seconds(60));
+
+    assert_eq!(adas.is_closed().await.0, 4001);
+    bobs.sends("ping", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_socket_cannot_become_another_persons() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let mut socket = ada.socket().await;
+
+    let problem = socket.is_refused("auth", json!({"token": bob.token()})).await;
+    let garbage = socket.is_refused("auth", json!({"token": "no token"})).await;
+
+    assert_eq!((&problem["status"], &garbage["code"]), (&json!(401), &json!("invalid_token")));
+    let sent = socket.sends("message:send", json!({"conversation_id": direct, "body": "Who am I?"})).await;
+    assert_eq!(sent["sender_id"], ada.id);
+}
+
+#[tokio::test]
+async fn a_socket_goes_on_in_the_session_of_its_fresh_token() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let mut socket = ada.socket().await;
+    let other = ada.signs_in_again().await;
+
+    socket.sends("auth", json!({"token": other.token()})).await;
+    ada.post("/auth/logout", json!({})).await.expect(204);
+    socket.sends("ping", json!({})).await;
+    other.post("/auth/logout", json!({})).await.expect(204);
+
+    assert_eq!(socket.is_closed().await.0, 4003);
+}
+
+#[tokio::test]
+async fn a_logout_closes_the_sockets_of_its_session_and_no_others() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let phone = ada.signs_in_again().await;
+    let (mut first, mut second) = (ada.socket().await, ada.socket().await);
+    let (mut phones, mut bobs) = (phone.socket().await, bob.socket().await);
+
+    ada.post("/auth/logout", json!({})).await.expect(204);
+
+    close_with_4003([&mut first, &mut second]).await;
+    phones.sends("ping", json!({})).await;
+    bobs.sends("ping", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_revoked_from_another_device_closes_its_sockets() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let lost = ada.signs_in_again().await;
+    let (mut here, mut there) = (ada.socket().await, lost.socket().await);
+
+    ada.delete(&format!("/auth/sessions/{}", lost.session_id)).await.expect(204);
+
+    close_with_4003([&mut there]).await;
+    here.sends("ping", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_new_password_closes_the_sockets_of_the_other_sessions() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let (one, two) = (ada.signs_in_again().await, ada.signs_in_again().await);
+    let (mut own, mut ones, mut twos) = (ada.socket().await, one.socket().await, two.socket().await);
+
+    let change = json!({"current_password": PASSWORD, "new_password": "another horse battery staple"});
+    ada.post("/auth/password", change).await.expect(204);
+
+    close_with_4003([&mut ones, &mut twos]).await;
+    own.sends("ping", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_spent_refresh_token_closes_the_sockets_of_its_session() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let mut socket = ada.socket().await;
+    let next = ada.post("/auth/refresh", json!({"refresh_token": ada.refresh_token})).await.expect(200);
+    ada.post("/auth/refresh", json!({"refresh_token": next["refresh_token"]})).await.expect(200);
+
+    ada.post("/auth/refresh", json!({"refresh_token": ada.refresh_token})).await.refused(401, "session_revoked");
+
+    close_with_4003([&mut socket]).await;
+}
+
+#[tokio::test]
+async fn a_deleted_account_has_no_sockets() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = bob.opens_group_with([&ada]).await;
+    let (mut one, mut two) = (ada.socket().await, ada.signs_in_again().await.socket().await);
+    let mut bobs = bob.socket().await;
+
+    ada.delete("/users/me").await.expect(204);
+
+    close_with_4003([&mut one, &mut two]).await;
+    bob.says(&group, "She is gone.").await;
+    bobs.hears_where("message:new", |event| event["data"]["body"] == "She is gone.").await;
+}
+
+#[tokio::test]
+async fn a_ticket_of_a_session_that_ended_opens_nothing() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let given = ada.post("/auth/ticket", json!({})).await.expect(200);
+    ada.post("/auth/logout", json!({})).await.expect(204);
+
+    let query = format!("?ticket={}", given["ticket"].as_str().expect("a ticket is text"));
+    let opened = Socket::connect(crate::harness::socket::request(&server.client, &query, &[])).await;
+
+    // The handshake may still pass, but nothing is told.
+    if let Ok(mut socket) = opened {
+        assert_eq!(socket.is_closed().await.0, 4003);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_let_go_after_two_heartbeats() {
+    let server = TestServer::with(|settings| settings.heartbeat_seconds = 1).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let (mut silent, mut polite) = (RawSocket::open(&ada).await, bob.socket().await);
+    let listening = tokio::spawn(async move { (polite.hears("message:new").await, polite) });
+
+    let began = Instant::now();
+    silent.receives_a(PING).await;
+    let (code, reason) = silent.is_closed().await;
+
+    assert_eq!((code, reason.as_str()), (1001, "reconnect_after_ms=0"));
+    assert!(began.elapsed() >= Duration::from_millis(1_900), "it was let go after {:?}", began.elapsed());
+    ada.says(&direct, "Bob answers pings.").await;
+    let (_, mut polite) = listening.await.expect("the polite socket is still open");
+    polite.sends("ping", json!({})).await;
+}
+
+#[tokio::test]
+async fn any_sign_of_life_counts() {
+    let server = TestServer::with(|settings| settings.heartbeat_seconds = 1).await;
+    let mut socket = RawSocket::open(&server.person("ada").await).await;
+    let began = Instant::now();
+
+    while began.elapsed() < Duration::from_secs(4) {
+        let ping = socket.receives_a(PING).await;
+        socket.sends(PONG, &ping.payload).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stopping_server_finishes_what_it_was_asked_and_says_when_to_come_back() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
+    let message = json!({"conversation_id": direct, "body": "One last thing"});
+    adas.sends("message:send", message).await;
+
+    let stopping = tokio::spawn(server.stop());
+
+    for socket in [&mut adas, &mut bobs] {
+        let (code, reason) = socket.is_closed().await;
+        let wait = reason.strip_prefix("reconnect_after_ms=").and_then(|ms| ms.parse::<u64>().ok());
+        assert!(code == 1001 && wait.is_some_and(|ms| ms <= 60_000), "{code} {reason}");
+    }
+    bobs.hears("message:new").await;
+    stopping.await.expect("it stops in good order");
+}
+
+#[tokio::test]
+async fn who_reads_too_slowly_is_closed_with_4008_and_then_syncs_without_loss() {
+    const MESSAGES: i64 = 200;
+    let server = TestServer::with(|settings| settings.mailbox_bytes = 64 * 1024).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let mut slow = RawSocket::open(&bob).await;
+    slow.reads("\"ready\"").await;
+    let mut quick = bob.socket().await;
+    let words = "🐌".repeat(16_000);
+
+    for _ in 0..MESSAGES {
+        ada.says(&direct, &words).await;
+        quick.hears("message:new").await;
+    }
+    let mut heard = 0;
+    let code = loop {
+        let frame = slow.receives().await.expect("the server says why it closes");
+        match serde_json::from_slice::<serde_json::Value>(&frame.payload) {
+            Ok(event) if event["type"] == "message:new" => {
+                assert_eq!(event["seq"], heard + 1, "no gap before the end");
+                heard += 1;
+            }
+            Ok(_) => {}
+            Err(_) if frame.first == PING => {}
+            Err(_) => break u16::from_be_bytes([frame.payload[0], frame.payload[1]]),
+        }
+    };
+
+    assert_eq!(code, 4008);
+    assert!(heard < MESSAGES, "the socket was not slow");
+    assert_eq!(missed(&bob, &direct, heard).await, (heard + 1..=MESSAGES).collect::<Vec<_>>());
+}
+
+/// The places of the messages that a sync from a cursor brings, page by page.
+async fn missed(person: &Person, conversation: &str, mut cursor: i64) -> Vec<i64> {
+    let mut seqs = Vec::new();
+    loop {
+        let answer = person.syncs(json!({"cursors": {conversation: cursor}, "limit": 7})).await;
+        let messages = answer["conversations"][0]["messages"].as_array().cloned().unwrap_or_default();
+        seqs.extend(messages.iter().map(seq));
+        cursor = answer["cursors"][conversation].as_i64().unwrap_or(cursor);
+        if answer["has_more"] == false {
+            return seqs;
+        }
+    }
+}
+
+async fn close_with_4003<const N: usize>(sockets: [&mut Socket; N]) {
+    let began = Instant::now();
+    for socket in sockets {
+        assert_eq!(socket.is_closed().await.0, 4003);
+    }
+    assert!(began.elapsed() < AT_ONCE, "closing took {:?}", began.elapsed());
+}
