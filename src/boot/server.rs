@@ -1,6 +1,7 @@
 //! A server: everything made in order, and taken down in the opposite one.
 
 use std::{
+    io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
@@ -14,6 +15,7 @@ use actix_web::{
     rt, web,
 };
 use anyhow::Context as _;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use utoipa_actix_web::AppExt;
@@ -85,10 +87,7 @@ impl Server {
         let handle = self.http.handle();
         let serving = tokio::spawn(self.http);
         self.lifecycle.draining().cancelled().await;
-        stop_doors(&handle, &self.lifecycle).await;
-        if let Ok(Err(error)) = serving.await {
-            warn!(%error, "The doors did not close well: {error}");
-        }
+        stop_doors(&handle, serving, self.lifecycle.hurrying()).await;
         self.idle.cancel();
         if !self.lifecycle.drained(self.patience).await {
             warn!("Not everything that had begun was finished.");
@@ -181,9 +180,19 @@ fn cors(origins: &AllowedOrigins) -> Cors {
         .max_age(3600)
 }
 
-async fn stop_doors(handle: &ServerHandle, lifecycle: &Lifecycle) {
-    tokio::select! {
-        () = handle.stop(true) => {}
-        () = lifecycle.hurrying().cancelled() => handle.stop(false).await,
+/// Closes the doors: in good order, or at once where that is wanted meanwhile.
+async fn stop_doors(handle: &ServerHandle, mut serving: JoinHandle<io::Result<()>>, hurrying: &CancellationToken) {
+    // What it answers is not waited for: once serving has ended, nobody may be left to answer.
+    drop(handle.stop(true));
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        () = hurrying.cancelled() => {
+            // A second order would only be read once the first is carried out.
+            serving.abort();
+            serving.await
+        }
+    };
+    if let Ok(Err(error)) = ended {
+        warn!(%error, "The doors did not close well: {error}");
     }
 }
