@@ -175,7 +175,7 @@ async fn a_change_that_changes_nothing_takes_no_place_in_the_log_and_tells_nobod
     ada.patch(&format!("/conversations/{group}"), json!({"name": "x".repeat(121)})).await.refused_for("name");
 
     assert_eq!(ada.sees(&group).await["head_seq"], 0);
-    bobs.heard_nothing_in(&group).await;
+    bobs.heard_nothing_new_in(&group).await;
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn a_direct_conversation_is_deleted_for_oneself_until_somebody_speaks_agai
     assert_eq!(ada.sees(&direct).await["last_message"], Value::Null);
     assert_eq!(ada.get("/unread").await.expect(200)["total"], 0);
     assert_eq!(bob.words(&direct).await, ["An old word"]);
-    bobs.heard_nothing_in(&direct).await;
+    bobs.heard_nothing_new_in(&direct).await;
 
     bob.says(&direct, "A new word").await;
     assert_eq!(ada.words(&direct).await, ["A new word"]);

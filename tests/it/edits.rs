@@ -47,7 +47,7 @@ async fn an_edit_that_changes_nothing_takes_no_seq_and_tells_nobody() {
     assert_eq!((&same["edited_at"], &same["changed_seq"]), (&Value::Null, &json!(1)));
     assert_eq!(ada.sees(&group).await["head_seq"], 1);
     assert_eq!(each(&edits(&ada, &sent).await, "body"), [] as [&Value; 0]);
-    bobs.heard_nothing_in(&group).await;
+    bobs.heard_nothing_new_in(&group).await;
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_tombstone_stays_one() {
     assert_eq!(ada.deletes(&sent, "everyone").await.expect(200), tombstone);
 
     assert_eq!(ada.sees(&group).await["head_seq"], 2);
-    bobs.heard_nothing_in(&group).await;
+    bobs.heard_nothing_new_in(&group).await;
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn what_is_deleted_for_me_is_gone_for_me_alone() {
     let hidden = json!({"conversation_id": group, "message_id": second["id"]});
     assert_eq!(others.hears("message:hidden").await["data"], hidden);
     assert_eq!(others.hears("unread:changed").await["data"]["unread"], 1);
-    bobs.heard_nothing_in(&group).await;
+    bobs.heard_nothing_new_in(&group).await;
     let seen = ada.sees(&group).await;
     assert_eq!((&seen["unread"], &seen["mentions"], &seen["last_message"]["id"]), (&json!(1), &json!(0), &first["id"]));
     assert_eq!(

@@ -148,7 +148,7 @@ async fn a_role_that_is_had_already_is_no_change() {
     ada.makes(&group, &bob, "member").await.expect(200);
 
     assert_eq!(ada.sees(&group).await["head_seq"], 0);
-    bobs.heard_nothing_in(&group).await;
+    bobs.heard_nothing_new_in(&group).await;
     ada.makes(&group, &bob, "boss").await.refused_with(422);
 }
 

@@ -40,7 +40,7 @@ async fn own_devices_are_told_and_nobody_else_is() {
     let told = others.hears("preferences:updated").await;
     assert_eq!(told["data"], json!({"conversation_id": group, "preferences": preferences}));
     assert_eq!(told.get("seq"), None, "preferences are not of the log: {told:#}");
-    bobs.heard_nothing_in(&group).await;
+    bobs.heard_nothing_new_in(&group).await;
     assert_eq!(bob.sees(&group).await["preferences"]["draft"], Value::Null);
     assert_eq!(ada.sees(&group).await["head_seq"], 0);
 }

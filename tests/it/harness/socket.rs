@@ -107,6 +107,12 @@ impl Socket {
         self.heard_nothing_where(&what, |frame| !is_count(frame) && frame.to_string().contains(conversation)).await;
     }
 
+    /// The same for a member: counts of what was said before may still come, for they are told late and together.
+    pub async fn heard_nothing_new_in(&mut self, conversation: &str) {
+        let is_new = |frame: &Value| frame["type"] != "unread:changed" && frame.to_string().contains(conversation);
+        self.heard_nothing_where(&format!("anything new of {conversation}"), is_new).await;
+    }
+
     /// Asserts that nothing such waits here, nor is on its way: what was told before is heard before an event that
     /// the owner causes now.
     pub async fn heard_nothing_where(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) {
