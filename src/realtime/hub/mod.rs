@@ -6,7 +6,7 @@
 //! What the bus delivers is believed to be in order, changes of membership too.
 //!
 //! # How a session uses it
-//! ```ignore
+//! ```text
 //! let seat = hub.join(arrival, socket.mailbox().clone());
 //! seat.subscribe(async {
 //!     let memberships = conversations::memberships(&ctx, &caller).await?;
