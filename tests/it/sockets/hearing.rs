@@ -178,7 +178,11 @@ async fn who_comes_back_hears_again() {
     ada.adds(&group, [&bob]).await.expect(201);
     let message = ada.says(&group, "For Bob").await;
 
-    let events = told_of(&mut socket, &group).await;
+    let mut events = told_of(&mut socket, &group).await;
+    // A socket may open between the making's commit and its telling.
+    if events[0]["type"] == "conversation:new" {
+        events.remove(0);
+    }
     let expected = ["conversation:removed", "conversation:new", "participant:added", "message:new", "message:new"];
     assert_eq!(types(&events), expected);
     assert_eq!(events[4]["data"], message);
