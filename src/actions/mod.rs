@@ -57,6 +57,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// Tells something of which nothing is written down.
+    pub async fn tell(&self, event: Event) {
+        self.cluster.bus.publish(vec![Envelope::of(&event)]).await;
+    }
+
     /// Commits, then tells. Both happen even if the caller goes away in between: whoever has committed must tell.
     pub async fn commit(&self, tx: Transaction<'static, Postgres>, events: Vec<Event>) -> Result<()> {
         let bus = self.cluster.bus.clone();

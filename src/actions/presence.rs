@@ -2,10 +2,7 @@
 
 use super::{Context, require_member};
 use crate::{
-    cluster::{
-        bus::Envelope,
-        presence::{Edge, Swept},
-    },
+    cluster::presence::{Edge, Swept},
     domain::{
         error::{Error, Result},
         event::Event,
@@ -86,14 +83,14 @@ pub async fn open(ctx: &Context, caller: &Caller, conversation: ConversationId) 
     drop(db);
     let mut present = ctx.cluster.presence.look_up(&members).await;
     present.truncate(limits::LOOKED_UP_AT_ONCE);
-    publish(ctx, Event::ConversationJoined(conversation, caller.user_id)).await;
+    ctx.tell(Event::ConversationJoined(conversation, caller.user_id)).await;
     Ok(present)
 }
 
 /// Closes conversations that were open before the caller's eyes.
 pub async fn close(ctx: &Context, caller: &Caller, conversations: &[ConversationId]) {
     for conversation in conversations {
-        publish(ctx, Event::ConversationLeft(*conversation, caller.user_id)).await;
+        ctx.tell(Event::ConversationLeft(*conversation, caller.user_id)).await;
     }
 }
 
@@ -104,17 +101,10 @@ async fn tell(ctx: &Context, edge: Edge) {
         Ok(onlookers) => onlookers,
         Err(error) => return tracing::warn!(%error, "Presence was not told: {error}"),
     };
-    publish(
-        ctx,
-        match edge {
-            Edge::Online(_) => Event::UserOnline(presence, onlookers),
-            Edge::Offline(_) => Event::UserOffline(Presence { status: PresenceStatus::Offline, ..presence }, onlookers),
-            Edge::Changed(_) => Event::PresenceChanged(presence, onlookers),
-        },
-    )
+    ctx.tell(match edge {
+        Edge::Online(_) => Event::UserOnline(presence, onlookers),
+        Edge::Offline(_) => Event::UserOffline(Presence { status: PresenceStatus::Offline, ..presence }, onlookers),
+        Edge::Changed(_) => Event::PresenceChanged(presence, onlookers),
+    })
     .await;
-}
-
-async fn publish(ctx: &Context, event: Event) {
-    ctx.cluster.bus.publish(vec![Envelope::of(&event)]).await;
 }

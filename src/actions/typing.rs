@@ -2,7 +2,6 @@
 
 use super::{Context, require_member};
 use crate::{
-    cluster::bus::Envelope,
     domain::{
         conversation::ConversationKind,
         error::{Reason, Result},
@@ -25,7 +24,7 @@ pub async fn start(ctx: &Context, caller: &Caller, conversation: ConversationId)
     }
     drop(db);
     if ctx.cluster.typing.start(conversation, caller.user_id) {
-        publish(ctx, Event::TypingStarted(conversation, caller.user_id)).await;
+        ctx.tell(Event::TypingStarted(conversation, caller.user_id)).await;
     }
     Ok(())
 }
@@ -40,24 +39,20 @@ pub async fn stop(ctx: &Context, caller: &Caller, conversation: ConversationId) 
 /// The caller's typing ends with what they sent, or because they looked away.
 pub async fn finish(ctx: &Context, caller: &Caller, conversation: ConversationId) {
     if ctx.cluster.typing.stop(conversation, caller.user_id) {
-        publish(ctx, Event::TypingStopped(conversation, caller.user_id)).await;
+        ctx.tell(Event::TypingStopped(conversation, caller.user_id)).await;
     }
 }
 
 /// The caller is gone, and types nowhere.
 pub async fn leave(ctx: &Context, caller: &Caller) {
     for conversation in ctx.cluster.typing.leave(caller.user_id) {
-        publish(ctx, Event::TypingStopped(conversation, caller.user_id)).await;
+        ctx.tell(Event::TypingStopped(conversation, caller.user_id)).await;
     }
 }
 
 /// Ends what nobody has said for too long to be going on.
 pub async fn sweep(ctx: &Context) {
     for (conversation, user) in ctx.cluster.typing.take_ended() {
-        publish(ctx, Event::TypingStopped(conversation, user)).await;
+        ctx.tell(Event::TypingStopped(conversation, user)).await;
     }
-}
-
-async fn publish(ctx: &Context, event: Event) {
-    ctx.cluster.bus.publish(vec![Envelope::of(&event)]).await;
 }

@@ -5,14 +5,13 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use rand::{TryRng, rngs::SysRng};
 use sqlx::PgPool;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::lifecycle::Lifecycle;
 use crate::{
     actions::{
         Context,
-        messages::send::{Item, SendQueue},
+        messages::{send::SendQueue, writer::Writer},
     },
     auth::{
         password::Passwords,
@@ -34,13 +33,13 @@ const SIGNING_SECRET: &str = "jwt";
 /// Bytes of that secret.
 const SECRET_BYTES: usize = 32;
 
-/// Makes the context, and the lanes for its writers.
+/// Makes the context, and starts its writers; they end once they are idle after `ends` says so.
 pub async fn make(
     settings: Settings,
     clock: Clock,
     db: PgPool,
     ends: (&Lifecycle, &CancellationToken),
-) -> anyhow::Result<(Arc<Context>, Vec<mpsc::Receiver<Item>>)> {
+) -> anyhow::Result<Arc<Context>> {
     let tokens = Tokens::new(TokenSettings {
         secret: signing_secret(&settings, &db).await?,
         audience: settings.token_audience.clone(),
@@ -50,7 +49,14 @@ pub async fn make(
     let cluster = super::cluster::make(&settings, &clock, &db, ends).await?;
     let (sends, lanes) = SendQueue::new(WRITERS);
     let passwords = Passwords::new(PASSWORDS_AT_ONCE, PASSWORDS_WAITING);
-    Ok((Arc::new(Context { db, clock, settings, cluster, passwords, tokens, sends }), lanes))
+    let ctx = Arc::new(Context { db, clock, settings, cluster, passwords, tokens, sends });
+    let (lifecycle, idle) = ends;
+    for lane in lanes {
+        let writer = Writer::new(ctx.db.connect_options().as_ref().clone());
+        let (ctx, idle) = (Arc::clone(&ctx), idle.clone());
+        lifecycle.spawn(async move { writer.run(&ctx, lane, idle).await });
+    }
+    Ok(ctx)
 }
 
 /// The secret of the settings, or the one that all nodes find in the database.

@@ -5,11 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{context, database::Database, lifecycle::Lifecycle};
-use crate::{
-    actions::{Context, messages::writer::Writer},
-    config::settings::Settings,
-    domain::clock::Clock,
-};
+use crate::{actions::Context, config::settings::Settings, domain::clock::Clock};
 
 /// A context for one command.
 pub struct Desk {
@@ -25,12 +21,7 @@ impl Desk {
         let database = Database::open_or_join(&settings).await?;
         let (lifecycle, idle) = (Lifecycle::default(), CancellationToken::new());
         let ends = (&lifecycle, &idle);
-        let (ctx, lanes) = context::make(settings, Clock::default(), database.pool().clone(), ends).await?;
-        for lane in lanes {
-            let writer = Writer::new(database.pool().connect_options().as_ref().clone());
-            let (ctx, idle) = (Arc::clone(&ctx), idle.clone());
-            lifecycle.spawn(async move { writer.run(&ctx, lane, idle).await });
-        }
+        let ctx = context::make(settings, Clock::default(), database.pool().clone(), ends).await?;
         Ok(Self { ctx, database, lifecycle, idle })
     }
 

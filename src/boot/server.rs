@@ -3,7 +3,6 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
     time::Duration,
 };
 
@@ -22,7 +21,7 @@ use utoipa_actix_web::AppExt;
 
 use super::{context, database::Database, lifecycle::Lifecycle};
 use crate::{
-    actions::{Context, messages::writer::Writer},
+    actions::Context,
     config::settings::Settings,
     domain::clock::Clock,
     http::{
@@ -105,12 +104,7 @@ impl Server {
         listener: TcpListener,
     ) -> anyhow::Result<(HttpService, web::Data<Context>)> {
         let (lifecycle, idle) = ends;
-        let (ctx, lanes) = context::make(settings, clock, database.pool().clone(), (lifecycle, idle)).await?;
-        for lane in lanes {
-            let writer = Writer::new(database.pool().connect_options().as_ref().clone());
-            let (ctx, idle) = (Arc::clone(&ctx), idle.clone());
-            lifecycle.spawn(async move { writer.run(&ctx, lane, idle).await });
-        }
+        let ctx = context::make(settings, clock, database.pool().clone(), (lifecycle, idle)).await?;
         lifecycle.spawn(metrics::keep_up(idle.clone()));
         workers::start(&ctx, idle, |task| lifecycle.spawn(task));
         let ctx = web::Data::from(ctx);

@@ -22,8 +22,6 @@ pub const RECEIPTS_MEMBERS: usize = 100;
 pub const EMBEDDED_PARTICIPANTS: usize = 50;
 /// Users or conversations named in one look-up.
 pub const LOOKED_UP_AT_ONCE: usize = 100;
-/// Characters of a reply's preview.
-pub const PREVIEW_CHARACTERS: usize = 140;
 
 /// What is limited in time, per person or address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]

@@ -11,8 +11,6 @@ use super::{
 
 /// What is shown for somebody whose account was deleted.
 pub const DELETED_NAME: &str = "Deleted user";
-/// The role that may use the operator's calls.
-pub const OPERATOR: &str = "operator";
 
 /// A person. `email` is for themselves only.
 #[derive(Clone, Debug)]

@@ -1,15 +1,14 @@
 //! REST for who is in a conversation.
 
 use actix_web::{delete, get, patch, post};
-use serde::Deserialize;
 use serde_json::value::RawValue;
-use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     answer::{Answer, Outcome},
-    extract::{self, Ctx, Json, Path, Query, Signed},
+    extract::{Ctx, Json, Path, Query, Signed},
     idempotency::{self, Key},
+    page::PageQuery,
 };
 use crate::{
     actions::members,
@@ -28,26 +27,6 @@ pub fn routes(config: &mut ServiceConfig) {
     config.service(list_participants).service(add_participants).service(change_participant).service(remove_participant);
 }
 
-/// Which page of a list that is ordered by person.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct PageQuery {
-    /// Rows of a page.
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: Option<i64>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
-impl PageQuery {
-    /// The last person of the page before, and the rows of this one.
-    pub fn place(&self) -> crate::domain::error::Result<(Option<UserId>, usize)> {
-        let malformed = crate::domain::error::Error::Malformed("The cursor is not one that was given out.");
-        let after = self.cursor.as_deref().map(str::parse).transpose().map_err(|_| malformed)?;
-        Ok((after, extract::limit(self.limit)?))
-    }
-}
-
 /// List who is in a conversation.
 ///
 /// In the order in which they came.
@@ -59,7 +38,7 @@ async fn list_participants(
     id: Path<ConversationId>,
     query: Query<PageQuery>,
 ) -> Outcome<List<ParticipantView>> {
-    let (after, limit) = query.0.place()?;
+    let (after, limit) = query.0.after_person()?;
     Ok(Answer::Ok(members::list(&ctx, &caller.0, id.0, after, limit).await?.into()))
 }
 

@@ -8,7 +8,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     answer::{Answer, Outcome},
     extract::{self, Ctx, Json, Path, Query, Signed},
-    members::PageQuery,
+    page::PageQuery,
 };
 use crate::{
     actions::{
@@ -169,6 +169,6 @@ async fn list_message_receipts(
     path: Path<(ConversationId, MessageId)>,
     query: Query<PageQuery>,
 ) -> Outcome<List<MessageReceiptView>> {
-    let (after, limit) = query.0.place()?;
+    let (after, limit) = query.0.after_person()?;
     Ok(Answer::Ok(receipts::of_message(&ctx, &caller.0, path.0, after, limit).await?.into()))
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::extract;
-use crate::domain::error::Error;
+use crate::domain::{error::Error, ids::UserId};
 
 /// A page of a list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -18,6 +18,13 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
+    /// Of a list that is ordered by person: the last one of the page before, and the rows of this one.
+    pub fn after_person(&self) -> Result<(Option<UserId>, usize), Error> {
+        let malformed = Error::Malformed("The cursor is not one that was given out.");
+        let after = self.cursor.as_deref().map(str::parse).transpose().map_err(|_| malformed)?;
+        Ok((after, self.limit()?))
+    }
+
     /// The rows of the page.
     pub fn limit(&self) -> Result<usize, Error> {
         extract::limit(self.limit)

@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     answer::{Answer, Outcome},
     extract::{Ctx, Json, Path, Query, Signed},
-    members::PageQuery,
+    page::PageQuery,
 };
 use crate::{
     actions::receipts,
@@ -59,7 +59,7 @@ async fn list_receipts(
     id: Path<ConversationId>,
     query: Query<PageQuery>,
 ) -> Outcome<List<ReceiptView>> {
-    let (after, limit) = query.0.place()?;
+    let (after, limit) = query.0.after_person()?;
     Ok(Answer::Ok(receipts::of_conversation(&ctx, &caller.0, id.0, after, limit).await?.into()))
 }
 

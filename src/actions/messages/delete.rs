@@ -54,9 +54,7 @@ async fn for_everyone(ctx: &Context, caller: &Caller, conversation: Conversation
 
 async fn for_me(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
     let mut tx = ctx.db.begin().await?;
-    let standing = super::super::require_member(&mut tx, conversation, caller.user_id).await?;
-    let message = messages::by_id(&mut tx, conversation, id, standing.floor_seq).await?;
-    let message = message.ok_or(crate::domain::error::Error::NotFound("message"))?;
+    let (_, message) = history::above_floor(&mut tx, caller, conversation, id).await?;
     if !receipts::hide(&mut tx, conversation, caller.user_id, message.seq).await? {
         return Ok(message);
     }

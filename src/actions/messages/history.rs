@@ -73,13 +73,23 @@ pub async fn visible(
     conversation: ConversationId,
     id: MessageId,
 ) -> Result<(Standing, Message)> {
-    let standing = require_member(db, conversation, caller.user_id).await?;
-    let message = messages::by_id(db, conversation, id, standing.floor_seq).await?;
-    let message = message.ok_or(Error::NotFound("message"))?;
+    let (standing, message) = above_floor(db, caller, conversation, id).await?;
     if receipts::is_hidden(db, conversation, caller.user_id, id).await? {
         return Err(Error::NotFound("message"));
     }
     Ok((standing, message))
+}
+
+/// The same, although the caller may have hidden it from themselves.
+pub async fn above_floor(
+    db: &mut PgConnection,
+    caller: &Caller,
+    conversation: ConversationId,
+    id: MessageId,
+) -> Result<(Standing, Message)> {
+    let standing = require_member(db, conversation, caller.user_id).await?;
+    let message = messages::by_id(db, conversation, id, standing.floor_seq).await?;
+    Ok((standing, message.ok_or(Error::NotFound("message"))?))
 }
 
 /// Up to `limit` messages right before a place.
