@@ -15,6 +15,12 @@ create table messages (
     location        jsonb,
     reply_to_seq    bigint,
     mentions        uuid[]      not null default '{}',
+    -- Each emoji with how many people chose it and the first of them; none where nobody reacted.
+    reactions       jsonb,
+    forwarded_from  jsonb,
+    pinned_at       timestamptz,
+    pinned_by       uuid,
+    expires_at      timestamptz,
     -- What was first sent, hashed: a retry is compared with this and not with what an edit made of it.
     fingerprint     bytea       not null,
     created_at      timestamptz not null,

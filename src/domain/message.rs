@@ -64,6 +64,31 @@ pub struct ReplyTo {
     pub preview: Option<String>,
 }
 
+/// Where a forwarded message was copied from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForwardedFrom {
+    /// The message that was copied.
+    pub message_id: MessageId,
+    /// Its conversation, where all who see the copy may see that too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// When it was written.
+    pub created_at: Time,
+}
+
+/// One emoji under a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// Which.
+    pub emoji: String,
+    /// How many people chose it.
+    pub count: i64,
+    /// The first of them.
+    pub user_ids: Vec<UserId>,
+}
+
 /// A message as it is kept.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -91,6 +116,16 @@ pub struct Message {
     pub reply_to: Option<ReplyTo>,
     /// Who is mentioned.
     pub mentions: Vec<UserId>,
+    /// What people think of it, in the order in which each emoji was first chosen.
+    pub reactions: Vec<Reaction>,
+    /// Where it was copied from.
+    pub forwarded_from: Option<ForwardedFrom>,
+    /// When it was pinned.
+    pub pinned_at: Option<Time>,
+    /// Who pinned it.
+    pub pinned_by: Option<UserId>,
+    /// When it goes by itself.
+    pub expires_at: Option<Time>,
     /// When the body last changed.
     pub edited_at: Option<Time>,
     /// When it was deleted for everyone.
@@ -178,6 +213,15 @@ pub struct Revision {
 }
 
 impl Message {
+    /// Takes all that was said away, and leaves the place.
+    pub fn entomb(&mut self, now: Time) {
+        (self.body, self.metadata, self.location) = (None, None, None);
+        (self.pinned_at, self.pinned_by) = (None, None);
+        self.mentions.clear();
+        self.reactions.clear();
+        self.deleted_at = Some(now);
+    }
+
     /// The same without what a reply shows of a message that lies at or below somebody's floor.
     #[must_use]
     pub fn veiled(mut self, floor_seq: i64) -> Self {

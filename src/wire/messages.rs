@@ -9,7 +9,9 @@ use super::json;
 use crate::domain::{
     error::{Error, Result},
     ids::{ConversationId, MessageId, UserId},
-    message::{Draft, Edit, HistoryPage, Location, Message, MessageKind, ReplyTo, Revision, Status},
+    message::{
+        Draft, Edit, ForwardedFrom, HistoryPage, Location, Message, MessageKind, Reaction, ReplyTo, Revision, Status,
+    },
     receipt::MessageReceipt,
 };
 
@@ -47,26 +49,21 @@ pub struct MessageView {
     /// What it answers.
     pub reply_to: Option<ReplyToView>,
     /// Where it was forwarded from.
-    #[schema(value_type = Option<Object>)]
-    pub forwarded_from: Option<()>,
+    pub forwarded_from: Option<ForwardedFromView>,
     /// Who is mentioned.
     pub mentions: Vec<UserId>,
-    /// Reactions; empty once deleted.
-    #[schema(value_type = Vec<Object>)]
-    pub reactions: [(); 0],
+    /// Reactions, in the order in which each emoji was first chosen; empty once deleted.
+    pub reactions: Vec<ReactionView>,
     /// When it was pinned.
-    #[schema(value_type = Option<DateTime<Utc>>)]
-    pub pinned_at: Option<()>,
+    pub pinned_at: Option<DateTime<Utc>>,
     /// Who pinned it.
-    #[schema(value_type = Option<UserId>)]
-    pub pinned_by: Option<()>,
+    pub pinned_by: Option<UserId>,
     /// When the body last changed.
     pub edited_at: Option<DateTime<Utc>>,
     /// When it was deleted for everyone; its words are gone.
     pub deleted_at: Option<DateTime<Utc>>,
     /// When it goes by itself.
-    #[schema(value_type = Option<DateTime<Utc>>)]
-    pub expires_at: Option<()>,
+    pub expires_at: Option<DateTime<Utc>>,
     /// When it was committed; `seq` orders, not this.
     pub created_at: DateTime<Utc>,
 }
@@ -87,6 +84,34 @@ pub struct ReplyToView {
     pub preview: Option<String>,
 }
 
+/// Where a forwarded message was copied from.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ForwardedFrom)]
+pub struct ForwardedFromView {
+    /// The message that was copied.
+    pub message_id: MessageId,
+    /// Its conversation, where all who see the copy may see that too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
+/// One emoji under a message.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Reaction)]
+pub struct ReactionView {
+    /// Which.
+    #[schema(example = "👍")]
+    pub emoji: String,
+    /// How many people chose it.
+    pub count: i64,
+    /// The first of them.
+    pub user_ids: Vec<UserId>,
+}
+
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
         Self {
@@ -102,16 +127,33 @@ impl From<Message> for MessageView {
             location: message.location,
             metadata: message.metadata,
             reply_to: message.reply_to.map(ReplyToView::from),
-            forwarded_from: None,
+            forwarded_from: message.forwarded_from.map(ForwardedFromView::from),
             mentions: message.mentions,
-            reactions: [],
-            pinned_at: None,
-            pinned_by: None,
+            reactions: message.reactions.into_iter().map(ReactionView::from).collect(),
+            pinned_at: message.pinned_at,
+            pinned_by: message.pinned_by,
             edited_at: message.edited_at,
             deleted_at: message.deleted_at,
-            expires_at: None,
+            expires_at: message.expires_at,
             created_at: message.created_at,
         }
+    }
+}
+
+impl From<ForwardedFrom> for ForwardedFromView {
+    fn from(origin: ForwardedFrom) -> Self {
+        Self {
+            message_id: origin.message_id,
+            conversation_id: origin.conversation_id,
+            sender_id: origin.sender_id,
+            created_at: origin.created_at,
+        }
+    }
+}
+
+impl From<Reaction> for ReactionView {
+    fn from(reaction: Reaction) -> Self {
+        Self { emoji: reaction.emoji, count: reaction.count, user_ids: reaction.user_ids }
     }
 }
 

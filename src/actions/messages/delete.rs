@@ -41,10 +41,8 @@ async fn for_everyone(ctx: &Context, caller: &Caller, conversation: Conversation
         return Ok(message);
     }
 
-    message.deleted_at = Some(ctx.clock.now());
+    message.entomb(ctx.clock.now());
     message.changed_seq = standing.head_seq + 1;
-    (message.body, message.metadata, message.location) = (None, None, None);
-    message.mentions.clear();
     messages::entomb(&mut tx, &message).await?;
     messages::delete_mentions(&mut tx, &message).await?;
     write_change(&mut tx, &message, ChangeKind::MessageDeleted).await?;

@@ -1,0 +1,125 @@
+//! Messages: appending many at once, changing them, and reading them back.
+
+use serde_json::Value;
+use sqlx::types::Json;
+
+use crate::domain::{
+    clock::Time,
+    ids::{ConversationId, MessageId, UserId},
+    message::{ForwardedFrom, Location, Message, MessageKind, Reaction, ReplyTo, Status},
+};
+
+/// Selects messages with what their reply shows; the rest of the statement follows the joins.
+macro_rules! select_messages {
+    ($rest:tt $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            MessageRow,
+            r#"
+            select message.id as "id!: MessageId",
+                   message.conversation_id as "conversation_id!: ConversationId",
+                   message.seq as "seq!",
+                   message.changed_seq as "changed_seq!",
+                   message.sender_id as "sender_id!: UserId",
+                   message.kind as "kind!: MessageKind",
+                   message.body,
+                   message.metadata,
+                   message.location as "location: Json<Location>",
+                   message.mentions as "mentions!: Vec<UserId>",
+                   message.reactions as "reactions: Json<Vec<Reaction>>",
+                   message.forwarded_from as "forwarded_from: Json<ForwardedFrom>",
+                   message.pinned_at,
+                   message.pinned_by as "pinned_by: UserId",
+                   message.expires_at,
+                   message.edited_at,
+                   message.deleted_at,
+                   message.created_at as "created_at!",
+                   reply.id as "reply_id?: MessageId",
+                   reply.seq as "reply_seq?",
+                   reply.sender_id as "reply_sender_id?: UserId",
+                   reply.kind as "reply_kind?: MessageKind",
+                   left(reply.body, 140) as reply_preview
+            from messages message
+            left join messages reply
+              on reply.conversation_id = message.conversation_id and reply.seq = message.reply_to_seq
+            "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
+mod read;
+mod write;
+
+pub use read::*;
+pub use write::*;
+
+/// A message with all that is written of it at birth.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// As it will be read.
+    pub message: Message,
+    /// The number of the last countable message at or below it.
+    pub no: i64,
+    /// What a retry is compared with.
+    pub fingerprint: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct MessageRow {
+    id: MessageId,
+    conversation_id: ConversationId,
+    seq: i64,
+    changed_seq: i64,
+    sender_id: UserId,
+    kind: MessageKind,
+    body: Option<String>,
+    metadata: Option<Value>,
+    location: Option<Json<Location>>,
+    mentions: Vec<UserId>,
+    reactions: Option<Json<Vec<Reaction>>>,
+    forwarded_from: Option<Json<ForwardedFrom>>,
+    pinned_at: Option<Time>,
+    pinned_by: Option<UserId>,
+    expires_at: Option<Time>,
+    edited_at: Option<Time>,
+    deleted_at: Option<Time>,
+    created_at: Time,
+    reply_id: Option<MessageId>,
+    reply_seq: Option<i64>,
+    reply_sender_id: Option<UserId>,
+    reply_kind: Option<MessageKind>,
+    reply_preview: Option<String>,
+}
+
+impl From<MessageRow> for Message {
+    fn from(row: MessageRow) -> Self {
+        let reply_to = match (row.reply_id, row.reply_seq, row.reply_sender_id, row.reply_kind) {
+            (Some(id), Some(seq), Some(sender_id), Some(kind)) => {
+                Some(ReplyTo { id, seq, sender_id, kind, preview: row.reply_preview })
+            }
+            _ => None,
+        };
+        Self {
+            id: row.id,
+            conversation_id: row.conversation_id,
+            seq: row.seq,
+            changed_seq: row.changed_seq,
+            sender_id: row.sender_id,
+            kind: row.kind,
+            status: Status::Sent,
+            body: row.body,
+            metadata: row.metadata,
+            location: row.location.map(|Json(location)| location),
+            reply_to,
+            mentions: row.mentions,
+            reactions: row.reactions.map(|Json(reactions)| reactions).unwrap_or_default(),
+            forwarded_from: row.forwarded_from.map(|Json(origin)| origin),
+            pinned_at: row.pinned_at,
+            pinned_by: row.pinned_by,
+            expires_at: row.expires_at,
+            edited_at: row.edited_at,
+            deleted_at: row.deleted_at,
+            created_at: row.created_at,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Reading messages back, whichever way they are asked for.
+
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, types::Json};
+
+use super::MessageRow;
+use crate::domain::{
+    ids::{ConversationId, MessageId, UserId},
+    message::{Edit, ForwardedFrom, Location, Message, MessageKind, Reaction, Window},
+};
+
+/// One message by its id, unless it lies at or below the reader's floor.
+pub async fn by_id(
+    db: &mut PgConnection,
+    conversation: ConversationId,
+    id: MessageId,
+    floor_seq: i64,
+) -> sqlx::Result<Option<Message>> {
+    let row = select_messages!(
+        "where message.conversation_id = $1 and message.id = $2 and message.seq > $3",
+        conversation.0,
+        id.0,
+        floor_seq
+    );
+    Ok(row.fetch_optional(db).await?.map(|row| Message::from(row).veiled(floor_seq)))
+}
+
+/// Messages by their ids, in many conversations at once.
+pub async fn by_ids(
+    db: &mut PgConnection,
+    ids: &[(ConversationId, MessageId)],
+) -> sqlx::Result<HashMap<(ConversationId, MessageId), Message>> {
+    let (conversations, messages): (Vec<_>, Vec<_>) =
+        ids.iter().map(|(conversation, id)| (conversation.0, id.0)).unzip();
+    let rows = select_messages!(
+        "join unnest($1::uuid[], $2::uuid[]) as wanted(conversation_id, id)
+           on wanted.conversation_id = message.conversation_id and wanted.id = message.id",
+        &conversations,
+        &messages
+    );
+    let rows = rows.fetch_all(db).await?;
+    Ok(rows.into_iter().map(|row| ((row.conversation_id, row.id), row.into())).collect())
+}
+
+/// Messages by their places, in many conversations at once.
+pub async fn by_seqs(db: &mut PgConnection, seqs: &[(ConversationId, i64)]) -> sqlx::Result<Vec<Message>> {
+    let (conversations, seqs): (Vec<_>, Vec<_>) = seqs.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
+    let rows = select_messages!(
+        "join unnest($1::uuid[], $2::bigint[]) as wanted(conversation_id, seq)
+           on wanted.conversation_id = message.conversation_id and wanted.seq = message.seq",
+        &conversations,
+        &seqs
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(Message::from).collect())
+}
+
+/// The places of messages by their ids.
+pub async fn seqs(db: &mut PgConnection, conversation: ConversationId, ids: &[MessageId]) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select seq
+         from messages
+         where conversation_id = $1 and id = any($2)",
+        conversation.0,
+        ids as &[MessageId],
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Up to `limit` messages on one side of a place (newest first before it, oldest first after it), without those
+/// that the reader hid or may not see.
+pub async fn beside(
+    db: &mut PgConnection,
+    reader: (ConversationId, UserId, i64),
+    side: Window,
+    limit: usize,
+) -> sqlx::Result<Vec<Message>> {
+    let (conversation, user, floor_seq) = reader;
+    let rows = match side {
+        Window::Newest | Window::Before(_) | Window::Around(_) => {
+            let before = if let Window::Before(seq) | Window::Around(seq) = side { seq } else { i64::MAX };
+            let rows = select_messages!(
+                "where message.conversation_id = $1 and message.seq < $2 and message.seq > $3
+                   and not exists (select from hidden_messages hidden
+                                   where hidden.conversation_id = $1 and hidden.user_id = $4
+                                     and hidden.message_seq = message.seq)
+                 order by message.seq desc
+                 limit $5",
+                conversation.0,
+                before,
+                floor_seq,
+                user.0,
+                limit as i64
+            );
+            rows.fetch_all(db).await?
+        }
+        Window::After(after) => {
+            let rows = select_messages!(
+                "where message.conversation_id = $1 and message.seq > greatest($2::bigint, $3::bigint)
+                   and not exists (select from hidden_messages hidden
+                                   where hidden.conversation_id = $1 and hidden.user_id = $4
+                                     and hidden.message_seq = message.seq)
+                 order by message.seq
+                 limit $5",
+                conversation.0,
+                after,
+                floor_seq,
+                user.0,
+                limit as i64
+            );
+            rows.fetch_all(db).await?
+        }
+    };
+    Ok(rows.into_iter().map(|row| Message::from(row).veiled(floor_seq)).collect())
+}
+
+/// Messages changed after a place in the log, ascending by their last change, that lie above the reader's floor.
+pub async fn changed_after(
+    db: &mut PgConnection,
+    conversation: ConversationId,
+    after: i64,
+    floor_seq: i64,
+    limit: usize,
+) -> sqlx::Result<Vec<Message>> {
+    // Two index scans instead of one `or`: what was born since, and what was born before and changed since.
+    let rows = select_messages!(
+        "where message.conversation_id = $1
+           and message.seq > $3
+           and (message.seq, message.changed_seq) in (
+               (select born.seq, born.changed_seq
+                from messages born
+                where born.conversation_id = $1 and born.seq > greatest($2::bigint, $3::bigint)
+                  and born.changed_seq = born.seq
+                order by born.seq
+                limit $4)
+               union all
+               (select changed.seq, changed.changed_seq
+                from messages changed
+                where changed.conversation_id = $1 and changed.changed_seq > $2 and changed.changed_seq > changed.seq
+                  and changed.seq > $3
+                order by changed.changed_seq
+                limit $4))
+         order by message.changed_seq
+         limit $4",
+        conversation.0,
+        after,
+        floor_seq,
+        limit as i64
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(floor_seq)).collect())
+}
+
+/// The versions that edits replaced, oldest first.
+pub async fn edits(db: &mut PgConnection, conversation: ConversationId, seq: i64) -> sqlx::Result<Vec<Edit>> {
+    sqlx::query_as!(
+        Edit,
+        r#"
+        select body, editor_id as "editor_id: UserId", edited_at
+        from message_edits
+        where conversation_id = $1 and message_seq = $2
+        order by changed_seq
+        "#,
+        conversation.0,
+        seq,
+    )
+    .fetch_all(db)
+    .await
+}

@@ -1,0 +1,143 @@
+//! Writing messages: many births at once, and what becomes of one afterwards.
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::NewMessage;
+use crate::domain::{
+    clock::Time,
+    ids::UserId,
+    message::{Message, MessageKind},
+};
+
+/// Writes messages whose places in their logs are decided already.
+pub async fn insert(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<()> {
+    let column = |pick: fn(&NewMessage) -> uuid::Uuid| new.iter().map(pick).collect::<Vec<_>>();
+    let metadata: Vec<_> = new.iter().map(|new| new.message.metadata.clone()).collect();
+    let location: Vec<_> = new.iter().map(|new| new.message.location.as_ref().map(|place| json!(place))).collect();
+    let origins: Vec<_> =
+        new.iter().map(|new| new.message.forwarded_from.as_ref().map(|origin| json!(origin))).collect();
+    let bodies: Vec<_> = new.iter().map(|new| new.message.body.as_deref()).collect();
+    let replies: Vec<_> = new.iter().map(|new| new.message.reply_to.as_ref().map(|reply| reply.seq)).collect();
+    // PostgreSQL has no arrays of arrays of different lengths, so lists of mentions travel as JSON.
+    let mentions: Vec<_> = new.iter().map(|new| json!(new.message.mentions)).collect();
+    sqlx::query!(
+        r#"
+        insert into messages (conversation_id, seq, changed_seq, id, no, sender_id, kind, body, metadata, location,
+                              reply_to_seq, mentions, forwarded_from, expires_at, fingerprint, created_at)
+        select conversation_id, seq, seq, id, no, sender_id, kind, body, metadata, location, reply_to_seq,
+               case when mentions = '[]' then '{}'
+                    else array(select jsonb_array_elements_text(mentions)::uuid) end,
+               forwarded_from, expires_at, fingerprint, created_at
+        from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
+                    $8::jsonb[], $9::jsonb[], $10::bigint[], $11::jsonb[], $12::jsonb[], $13::timestamptz[],
+                    $14::bytea[], $15::timestamptz[])
+             as new(conversation_id, seq, id, no, sender_id, kind, body, metadata, location, reply_to_seq, mentions,
+                    forwarded_from, expires_at, fingerprint, created_at)
+        "#,
+        &column(|new| new.message.conversation_id.0),
+        &new.iter().map(|new| new.message.seq).collect::<Vec<_>>(),
+        &column(|new| new.message.id.0),
+        &new.iter().map(|new| new.no).collect::<Vec<_>>(),
+        &column(|new| new.message.sender_id.0),
+        &new.iter().map(|new| new.message.kind).collect::<Vec<_>>() as &[MessageKind],
+        &bodies as &[Option<&str>],
+        &metadata as &[Option<Value>],
+        &location as &[Option<Value>],
+        &replies as &[Option<i64>],
+        &mentions,
+        &origins as &[Option<Value>],
+        &new.iter().map(|new| new.message.expires_at).collect::<Vec<_>>() as &[Option<Time>],
+        &new.iter().map(|new| new.fingerprint.clone()).collect::<Vec<_>>(),
+        &new.iter().map(|new| new.message.created_at).collect::<Vec<_>>(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes who is mentioned in which message.
+pub async fn insert_mentions(db: &mut PgConnection, messages: &[&Message]) -> sqlx::Result<()> {
+    let (mut conversations, mut seqs, mut users) = (Vec::new(), Vec::new(), Vec::new());
+    for message in messages {
+        for user in &message.mentions {
+            // Nobody is told of mentioning themselves.
+            if *user != message.sender_id {
+                conversations.push(message.conversation_id.0);
+                seqs.push(message.seq);
+                users.push(user.0);
+            }
+        }
+    }
+    if users.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into mentions (conversation_id, message_seq, user_id)
+         select conversation_id, message_seq, user_id
+         from unnest($1::uuid[], $2::bigint[], $3::uuid[]) as new(conversation_id, message_seq, user_id)",
+        &conversations,
+        &seqs,
+        &users,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Removes who is mentioned in a message.
+pub async fn delete_mentions(db: &mut PgConnection, message: &Message) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from mentions
+         where conversation_id = $1 and message_seq = $2",
+        message.conversation_id.0,
+        message.seq,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Replaces what an edit changes, and keeps what it said before.
+pub async fn edit(db: &mut PgConnection, message: &Message, before: Option<&str>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with replaced as (
+             insert into message_edits (conversation_id, message_seq, changed_seq, edited_at, editor_id, body)
+             values ($1, $2, $3, $4, $5, $6))
+         update messages
+         set body = $7, metadata = $8, mentions = $9, edited_at = $4, changed_seq = $3
+         where conversation_id = $1 and seq = $2",
+        message.conversation_id.0,
+        message.seq,
+        message.changed_seq,
+        message.edited_at,
+        message.sender_id.0,
+        before,
+        message.body,
+        message.metadata,
+        &message.mentions as &[UserId],
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Makes a message a tombstone: its words, and those of its earlier versions, are gone.
+pub async fn entomb(db: &mut PgConnection, message: &Message) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with forgotten as (
+             delete from message_edits
+             where conversation_id = $1 and message_seq = $2)
+         update messages
+         set body = null, metadata = null, location = null, mentions = '{}', reactions = null, pinned_at = null,
+             pinned_by = null, deleted_at = $3, changed_seq = $4
+         where conversation_id = $1 and seq = $2",
+        message.conversation_id.0,
+        message.seq,
+        message.deleted_at,
+        message.changed_seq,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
