@@ -12,6 +12,7 @@ mod auth;
 mod blocks;
 mod conversations;
 mod edits;
+mod embedded;
 mod errors;
 mod history;
 mod idempotency;

@@ -4,8 +4,11 @@
 //! true, and says after [`PATIENCE`] what did not.
 
 pub mod client;
+pub mod command;
+pub mod directory;
 pub mod person;
 pub mod postgres;
+pub mod process;
 pub mod raw;
 pub mod redis;
 pub mod reply;

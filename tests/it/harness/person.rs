@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde_json::{Value, json};
 
-use super::{client::Client, id, new_id, reply::Reply, server::TestServer, socket::Socket};
+use super::{client::Client, id, new_id, reply::Reply, server::PASSWORD, socket::Socket};
 
 /// A registered person on one device. Calls that are not named here are made as on any [`Client`].
 #[derive(Clone, Debug)]
@@ -41,14 +41,20 @@ impl Person {
         }
     }
 
+    /// Somebody new, registered and signed in.
+    pub async fn registers(client: &Client, username: &str) -> Self {
+        let body = json!({"username": username, "password": PASSWORD});
+        Self::new(client, username, &client.post("/auth/register", body).await.expect(201))
+    }
+
     /// The same person and device, calling another node.
-    pub fn at(&self, node: &TestServer) -> Self {
-        Self { client: self.client.on(node.client.origin()), ..self.clone() }
+    pub fn at(&self, node: &impl AsRef<Client>) -> Self {
+        Self { client: self.client.on(node.as_ref().origin()), ..self.clone() }
     }
 
     /// The same person on another device.
     pub async fn signs_in_again(&self) -> Self {
-        let body = json!({"username": self.username, "password": super::server::PASSWORD});
+        let body = json!({"username": self.username, "password": PASSWORD});
         let signed_in = self.post("/auth/login", body).await.expect(200);
         Self::new(&self.client, &self.username, &signed_in)
     }

@@ -7,7 +7,6 @@ use colloquy::{
     config::settings::Settings,
     domain::clock::Clock,
 };
-use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::{client::Client, person::Person, postgres::Database, redis::Redis};
@@ -78,9 +77,7 @@ impl TestServer {
 
     /// Somebody new, registered and signed in.
     pub async fn person(&self, username: &str) -> Person {
-        let body = json!({"username": username, "password": PASSWORD});
-        let signed_in = self.client.post("/auth/register", body).await.expect(201);
-        Person::new(&self.client, username, &signed_in)
+        Person::registers(&self.client, username).await
     }
 
     /// Several new people, one after the other, so that the order of their ids is that of their names here.
@@ -100,6 +97,12 @@ impl TestServer {
         let address = address.await.expect("the server starts; see above");
         let client = Client::new(format!("http://{address}"));
         Self { clock, database, client, address, lifecycle, thread: Some(thread), redis }
+    }
+}
+
+impl AsRef<Client> for TestServer {
+    fn as_ref(&self) -> &Client {
+        &self.client
     }
 }
 
