@@ -15,7 +15,7 @@ use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::user::{TokenCommand, UserCommand};
-use crate::{boot, config::settings::Settings};
+use crate::{boot, config::settings::Settings, domain::error::Error};
 
 /// A chat backend for app teams: people, conversations and messages over REST and WebSockets, all in PostgreSQL.
 #[derive(Parser)]
@@ -52,9 +52,19 @@ pub fn run() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     carry_out(cli).unwrap_or_else(|error| {
         // Nobody is left to tell if standard error is gone too.
-        writeln!(io::stderr().lock(), "colloquy: {error:#}").ok();
+        writeln!(io::stderr().lock(), "colloquy: {}", complaint(&error)).ok();
         ExitCode::FAILURE
     })
+}
+
+/// Why a command failed; of what was written wrongly, all of it.
+fn complaint(error: &anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(Error::Invalid(fields)) => {
+            fields.iter().map(|field| format!("{}: {}", field.field, field.message)).collect::<Vec<_>>().join(" ")
+        }
+        _ => format!("{error:#}"),
+    }
 }
 
 fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {

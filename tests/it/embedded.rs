@@ -31,8 +31,11 @@ async fn a_server_makes_everything_at_first_start_and_leaves_no_process_when_it_
     );
     assert_eq!(second, sentence);
     assert_eq!((directory.at_work(), directory.postmaster()), (vec![], None));
+    let token = colloquy(&["token", "ada"], &settings).await.expect();
+    assert_eq!((directory.at_work(), directory.postmaster()), (vec![], None));
     let server = Process::start(&settings).await;
     assert_eq!(ada.at(&server).words(&group).await, ["Before"]);
+    server.client.with_token(&token).get("/users/me").await.expect(200);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod harness;
 
 mod auth;
 mod blocks;
+mod cli;
 mod conversations;
 mod edits;
 mod embedded;

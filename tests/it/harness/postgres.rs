@@ -23,7 +23,7 @@ static POSTGRES: LazyLock<Postgres> = LazyLock::new(Postgres::start);
 /// Options besides those of every throw-away server: room for many servers at once, and a count of statements.
 const OPTIONS: &str = "-c max_connections=800 -c shared_preload_libraries=pg_stat_statements -c full_page_writes=off";
 
-/// A migrated, empty database that goes away with this.
+/// A database in which nothing is yet, and which goes away with this.
 pub struct Database {
     name: String,
     url: String,
@@ -38,17 +38,26 @@ struct Postgres {
 }
 
 enum Order {
-    Create { name: String, done: oneshot::Sender<()> },
+    Create { name: String, template: &'static str, done: oneshot::Sender<()> },
     Drop { name: String },
 }
 
 impl Database {
-    /// Makes one from the template.
+    /// Makes one.
     pub async fn create() -> Self {
+        Self::create_from("template").await
+    }
+
+    /// Makes one that was never migrated.
+    pub async fn empty() -> Self {
+        Self::create_from("template0").await
+    }
+
+    async fn create_from(template: &'static str) -> Self {
         let postgres = &*POSTGRES;
         let name = format!("test_{}", postgres.made.fetch_add(1, Ordering::Relaxed));
         let (done, created) = oneshot::channel();
-        postgres.order(Order::Create { name: name.clone(), done });
+        postgres.order(Order::Create { name: name.clone(), template, done });
         created.await.expect("the database is made");
         Self { url: named(&postgres.url, &name), name }
     }
@@ -111,8 +120,8 @@ async fn keep(url: &str, mut orders: mpsc::UnboundedReceiver<Order>) {
     template.close().await.expect("nobody else may use a template");
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Create { name, done } => {
-                run(&mut admin, format!("create database {name} template template")).await;
+            Order::Create { name, template, done } => {
+                run(&mut admin, format!("create database {name} template {template}")).await;
                 // A test that was stopped in between does not wait for it any more.
                 done.send(()).ok();
             }
