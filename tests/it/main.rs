@@ -15,6 +15,7 @@ mod conversations;
 mod edits;
 mod embedded;
 mod errors;
+mod faults;
 mod history;
 mod idempotency;
 mod joining;

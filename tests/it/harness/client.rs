@@ -80,6 +80,12 @@ impl Client {
     }
 }
 
+impl AsRef<Client> for Client {
+    fn as_ref(&self) -> &Client {
+        self
+    }
+}
+
 /// Makes a call.
 pub async fn perform(request: RequestBuilder) -> Reply {
     let (client, request) = request.build_split();

@@ -84,6 +84,12 @@ impl Process {
         Self { client: Client::new(String::new()), pid: Pid::from_raw(pid), shell, log, status }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let address = self.client.origin().strip_prefix("http://").expect("servers of tests speak plain HTTP");
+        address.parse().expect("it is an address")
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         assert!(self.status.get().is_none(), "the server has ended already:\n{}", self.last_words());
