@@ -29,10 +29,22 @@ pub fn check_metadata(metadata: &Value) -> Result<()> {
     if !metadata.is_object() {
         return Err(Error::field("metadata", "not_an_object", "Must be a JSON object."));
     }
-    if metadata.to_string().len() > limits::METADATA_BYTES {
+    if metadata.to_string().len() + digits_to_write_out(metadata) > limits::METADATA_BYTES {
         return Err(Error::field("metadata", "too_long", format!("At most {} bytes of JSON.", limits::METADATA_BYTES)));
     }
     Ok(())
+}
+
+/// How much longer numbers become when they are stored, since PostgreSQL writes 1e300 out with all its zeros.
+fn digits_to_write_out(json: &Value) -> usize {
+    match json {
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().filter(|number| *number != 0.0).map_or(0, |number| number.abs().log10().abs() as usize)
+        }
+        Value::Array(items) => items.iter().map(digits_to_write_out).sum(),
+        Value::Object(fields) => fields.values().map(digits_to_write_out).sum(),
+        _ => 0,
+    }
 }
 
 /// The beginning of a text, at most `most` characters.

@@ -120,7 +120,13 @@ async fn metadata_is_an_object_of_at_most_4_kib_and_comes_back_as_it_was() {
     let server = TestServer::start().await;
     let ada = server.person("ada").await;
     let group = ada.opens_group_with([]).await;
-    let metadata = json!({"a": [1, 2.5, null, true, {"b": "ü"}], "": "", "big": 9_007_199_254_740_993_i64});
+    let metadata = json!({
+        "a": [1, 2.5, null, true, {"b": "ü"}],
+        "": "",
+        "big": 9_007_199_254_740_993_i64,
+        // What rounds badly, or is as long as a number can be.
+        "numbers": [-1.797_693_134_862_315_5e308, f64::MAX, f64::MIN_POSITIVE, 5e-324, 0.1 + 0.2, 0.0, 1e20],
+    });
 
     let sent = ada.sends(&group, json!({"body": "x", "metadata": metadata})).await.expect(201);
     assert_eq!(ada.looks_at(&sent).await.expect(200)["metadata"], metadata);
@@ -129,6 +135,9 @@ async fn metadata_is_an_object_of_at_most_4_kib_and_comes_back_as_it_was() {
     ada.sends(&group, json!({"body": "x", "metadata": {"note": "x".repeat(room)}})).await.expect(201);
     let too_much = json!({"body": "x", "metadata": {"note": "x".repeat(room + 1)}});
     ada.sends(&group, too_much).await.refused_for("metadata");
+    // Numbers count as long as they are kept.
+    let written_out = json!({"body": "x", "metadata": {"numbers": vec![1e308; 20]}});
+    ada.sends(&group, written_out).await.refused_for("metadata");
 }
 
 #[tokio::test]
