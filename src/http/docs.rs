@@ -6,7 +6,8 @@ use actix_web::{HttpResponse, get};
 use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
-        self, ContentBuilder, KnownFormat, ObjectBuilder, RefOr, Required, Response, ResponseBuilder, SchemaFormat,
+        self, Content, ContentBuilder, KnownFormat, ObjectBuilder, RefOr, Required, Response, ResponseBuilder, Schema,
+        SchemaFormat,
         path::{Operation, ParameterBuilder, ParameterIn},
         schema::Type,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -81,11 +82,13 @@ pub fn openapi() -> openapi::OpenApi {
         .openapi(Base::openapi())
         .configure(routes)
         .split_for_parts();
+    let schemas = &document.components.get_or_insert_default().schemas;
     for (path, item) in &mut document.paths.paths {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             add_path_parameters(path, operation);
             describe_successes(operation);
+            release_bodies(operation, schemas);
             add_refusals(operation);
         }
     }
@@ -109,7 +112,7 @@ pub fn document_routes(config: &mut ServiceConfig) {
 
 /// Get this document.
 #[utoipa::path(tag = "operations", security(()),
-    responses((status = 200, body = String, content_type = "application/yaml")))]
+    responses((status = 200, body = Object, content_type = "application/yaml")))]
 #[get("/openapi.yaml")]
 async fn serve_openapi() -> HttpResponse {
     HttpResponse::Ok().content_type("application/yaml").body(openapi_yaml())
@@ -117,7 +120,7 @@ async fn serve_openapi() -> HttpResponse {
 
 /// Get the WebSocket's commands and events.
 #[utoipa::path(tag = "operations", security(()),
-    responses((status = 200, body = String, content_type = "application/yaml")))]
+    responses((status = 200, body = Object, content_type = "application/yaml")))]
 #[get("/asyncapi.yaml")]
 async fn serve_asyncapi() -> HttpResponse {
     HttpResponse::Ok().content_type("application/yaml").body(asyncapi_yaml())
@@ -158,6 +161,21 @@ fn describe_successes(operation: &mut Operation) {
             };
             says.clone_into(&mut response.description);
         }
+    }
+}
+
+/// No body says the same as one without fields: where no field is required, neither is a body.
+fn release_bodies(operation: &mut Operation, schemas: &BTreeMap<String, RefOr<Schema>>) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    let is_released = |content: &RefOr<Content>| match content {
+        RefOr::T(Content { schema: Some(RefOr::Ref(reference)), .. }) => {
+            let name = reference.ref_location.rsplit('/').next().unwrap_or_default();
+            matches!(schemas.get(name), Some(RefOr::T(Schema::Object(object))) if object.required.is_empty())
+        }
+        _ => false,
+    };
+    if body.content.values().all(is_released) {
+        body.required = Some(Required::False);
     }
 }
 

@@ -29,9 +29,9 @@ const KEY_CHARACTERS: usize = 255;
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct Key {
-    /// Any string of up to 255 characters, such as a UUID; good for 24 hours. A retry with the same key and body is
+    /// Any string of up to 255 ASCII characters, such as a UUID; good for 24 hours. A retry with the same key and body is
     /// answered as the first request was.
-    #[param(rename = "Idempotency-Key", max_length = 255)]
+    #[param(rename = "Idempotency-Key", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     key: Option<String>,
 }
 

@@ -62,6 +62,7 @@ struct HistoryQuery {
 struct DeleteQuery {
     /// `me` hides it from you alone; `everyone` leaves a tombstone.
     #[serde(default, rename = "for")]
+    #[param(inline)]
     delete_for: DeleteFor,
 }
 

@@ -53,7 +53,8 @@ async fn ready(ctx: Ctx) -> HttpResponse {
 /// Read the metrics.
 ///
 /// In Prometheus' text format. From loopback, or with the token that the server was given for it.
-#[utoipa::path(tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
+#[utoipa::path(tag = "operations", security((), ("bearer" = [])),
+    responses((status = 200, body = String, content_type = "text/plain")))]
 #[get("/metrics")]
 async fn read_metrics(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Problem> {
     // A proxy on this machine stands for somebody elsewhere.

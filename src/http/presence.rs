@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     actions::presence,
-    domain::error::Error,
+    domain::{error::Error, ids::UserId},
     wire::{
         json::List,
         presence::{PresenceView, SetPresence},
@@ -28,6 +28,7 @@ pub fn routes(config: &mut ServiceConfig) {
 #[into_params(parameter_in = Query)]
 struct PresenceQuery {
     /// Up to 100 people, comma-separated.
+    #[param(value_type = Vec<UserId>, style = Form, explode = false, min_items = 1, max_items = 100)]
     user_ids: String,
 }
 

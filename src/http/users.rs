@@ -41,7 +41,7 @@ struct FindQuery {
     #[param(example = "ada", min_length = 1, max_length = 64)]
     q: Option<String>,
     /// The host application's ids, comma-separated, at most 100.
-    #[param(example = "u-1,u-2")]
+    #[param(value_type = Option<Vec<String>>, style = Form, explode = false, max_items = 100, example = json!(["u-1", "u-2"]))]
     external_id: Option<String>,
     /// Rows of a page.
     #[param(minimum = 1, maximum = 100, default = 50)]

@@ -26,7 +26,10 @@ pub struct Register {
     #[schema(min_length = 1, max_length = 120)]
     pub display_name: Option<String>,
     /// Another name to sign in with; nobody else sees it.
-    #[schema(max_length = 254)]
+    #[schema(
+        max_length = 254,
+        pattern = r"^[^@\s\x00-\x1F\x7F-\x9F]+@([^@.\s\x00-\x1F\x7F-\x9F]+\.)+[^@.\s\x00-\x1F\x7F-\x9F]+$"
+    )]
     pub email: Option<String>,
 }
 

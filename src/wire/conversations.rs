@@ -146,7 +146,7 @@ pub struct OpenConversation {
     pub kind: ConversationKind,
     /// The others; you are in it anyway. One for a direct conversation, at most 100.
     #[serde(default, deserialize_with = "json::or_default")]
-    #[schema(max_items = 100)]
+    #[schema(nullable, max_items = 100)]
     pub participant_ids: Vec<UserId>,
     /// A group's name: 1 to 120 characters.
     #[serde(default)]
@@ -162,9 +162,11 @@ pub struct OpenConversation {
     pub category: Option<String>,
     /// What somebody added later sees of what was said before; `all` where absent.
     #[serde(default, deserialize_with = "json::or_default")]
+    #[schema(nullable)]
     pub history_for_new_members: HistoryRule,
     /// Whether plain members may pin.
     #[serde(default, deserialize_with = "json::or_default")]
+    #[schema(nullable)]
     pub members_may_pin: bool,
     /// Not offered yet; refused rather than ignored.
     #[serde(default)]

@@ -172,6 +172,7 @@ pub struct SendMessage {
     pub id: Option<MessageId>,
     /// `text` where absent.
     #[serde(default, deserialize_with = "json::or_default")]
+    #[schema(nullable)]
     pub kind: MessageKind,
     /// The words: 1 to 16,000 characters of any Unicode but U+0000.
     #[serde(default)]
@@ -189,7 +190,7 @@ pub struct SendMessage {
     pub reply_to: Option<MessageId>,
     /// Members to mention; at most 50. The body is not parsed for them.
     #[serde(default, deserialize_with = "json::or_default")]
-    #[schema(max_items = 50)]
+    #[schema(nullable, max_items = 50)]
     pub mentions: Vec<UserId>,
     /// Not offered yet; refused rather than ignored.
     #[serde(default)]

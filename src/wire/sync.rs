@@ -23,7 +23,7 @@ use crate::domain::{
 pub struct Sync {
     /// The log's place that you have reached, per conversation; 0 means from the start.
     #[serde(default, deserialize_with = "json::or_default")]
-    #[schema(value_type = HashMap<String, i64>)]
+    #[schema(value_type = Option<HashMap<ConversationId, u64>>)]
     pub cursors: HashMap<ConversationId, i64>,
     /// The `own_cursor` of the last answer; without it, `own` is the whole state.
     #[serde(default)]
@@ -65,7 +65,6 @@ pub struct SyncView {
     /// What concerns you alone.
     pub own: OwnMattersView,
     /// Where each listed conversation now stands: merge it into yours.
-    #[schema(value_type = HashMap<String, i64>)]
     pub cursors: HashMap<ConversationId, i64>,
     /// Where your own matters now stand; opaque.
     pub own_cursor: String,

@@ -72,7 +72,8 @@ pub struct UpdateProfile {
     pub display_name: Option<Option<String>>,
     /// Another name to sign in with; null clears it.
     #[serde(default, deserialize_with = "json::patch")]
-    #[schema(value_type = Option<String>, max_length = 254)]
+    #[schema(value_type = Option<String>, max_length = 254,
+        pattern = r"^[^@\s\x00-\x1F\x7F-\x9F]+@([^@.\s\x00-\x1F\x7F-\x9F]+\.)+[^@.\s\x00-\x1F\x7F-\x9F]+$")]
     pub email: Option<Option<String>>,
     /// Replaces the metadata as a whole, at most 4 KiB; null empties it.
     #[serde(default, deserialize_with = "json::patch")]
