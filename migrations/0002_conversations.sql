@@ -79,6 +79,9 @@ create table preferences (
     constraint preferences_notify_check check (notify in ('all', 'mentions', 'none'))
 );
 comment on table preferences is 'One row is how one person wants to see one conversation; no row means the defaults.';
+-- Whom a new message brings a conversation back to: a send asks of those alone, however many have put it away in silence.
+create index preferences_archived_idx on preferences (conversation_id, coalesce(muted_until, '-infinity'))
+    where archived_at is not null;
 
 create table receipt_marks (
     conversation_id uuid        not null,

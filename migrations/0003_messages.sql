@@ -15,6 +15,8 @@ create table messages (
     location        jsonb,
     reply_to_seq    bigint,
     mentions        uuid[]      not null default '{}',
+    -- Mentions every member, without a row for each.
+    mentions_all    boolean     not null default false,
     -- Each emoji with how many people chose it and the first of them; none where nobody reacted.
     reactions       jsonb,
     forwarded_from  jsonb,
@@ -34,6 +36,8 @@ comment on table messages is
 create unique index messages_id_key on messages (conversation_id, id);
 create index messages_changed_idx on messages (conversation_id, changed_seq) where changed_seq > seq;
 create index messages_deleted_idx on messages (conversation_id, seq) where deleted_at is not null;
+create index messages_mentions_all_idx on messages (conversation_id, seq) where mentions_all;
+create index messages_pinned_idx on messages (conversation_id, pinned_at, seq) where pinned_at is not null;
 
 create table message_edits (
     conversation_id uuid        not null,
@@ -76,12 +80,14 @@ create table changes (
     kind            text   not null,
     message_seq     bigint,
     user_id         uuid,
+    emoji           text,
     constraint changes_pkey primary key (conversation_id, seq),
     constraint changes_conversation_fkey foreign key (conversation_id) references conversations (id) on delete cascade,
     constraint changes_kind_check check (kind in (
-        'message_updated', 'message_deleted',
+        'message_updated', 'message_deleted', 'message_pinned', 'message_unpinned',
+        'reaction_added', 'reaction_removed',
         'participant_added', 'participant_updated', 'participant_removed',
         'conversation_updated'))
 );
 comment on table changes is
-    'One row is one entry of the log that is not the birth of a message: what kind of change, to which message or person.';
+    'One row is one entry of the log that is not the birth of a message: what kind of change, to which message or person, with which emoji.';

@@ -52,7 +52,22 @@ select
            select from hidden_messages hidden
            where hidden.conversation_id = mention.conversation_id
              and hidden.user_id = mention.user_id
-             and hidden.message_seq = mention.message_seq)) as mentions,
+             and hidden.message_seq = mention.message_seq))
+        + (select count(*)
+           from messages called
+           where called.conversation_id = member.conversation_id
+             and called.mentions_all
+             and called.seq > greatest(member.read_seq, member.floor_seq)
+             and not exists (
+                 select from mentions twice
+                 where twice.conversation_id = called.conversation_id
+                   and twice.user_id = member.user_id
+                   and twice.message_seq = called.seq)
+             and not exists (
+                 select from hidden_messages hidden
+                 where hidden.conversation_id = called.conversation_id
+                   and hidden.user_id = member.user_id
+                   and hidden.message_seq = called.seq)) as mentions,
     (select latest.seq
      from messages latest
      where latest.conversation_id = member.conversation_id

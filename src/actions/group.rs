@@ -36,7 +36,7 @@ impl<'a> GroupChange<'a> {
     /// Takes the log's next place for an entry.
     pub fn entry(&mut self, kind: ChangeKind, user_id: Option<UserId>) -> i64 {
         let seq = self.standing.head_seq + self.entries.len() as i64 + 1;
-        self.entries.push(Change { seq, kind, message_seq: None, user_id });
+        self.entries.push(Change { seq, kind, message_seq: None, user_id, emoji: None });
         seq
     }
 

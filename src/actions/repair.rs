@@ -10,7 +10,9 @@ use crate::{
         error::Result,
         event::Event,
         ids::{ConversationId, UserId},
+        member::Participant,
         message::Message,
+        reaction::ReactionChange,
     },
     store::{
         changes::{self, Change, ChangeKind},
@@ -67,28 +69,35 @@ async fn event(
     entry: &Change,
     by_seq: &HashMap<i64, Message>,
 ) -> Result<Option<Event>> {
+    // The entry keeps its own place in the log, even where a later one changed the same thing again.
     let message = entry
         .message_seq
         .and_then(|seq| by_seq.get(&seq))
         .map(|message| Message { changed_seq: entry.seq, ..message.clone() });
-    let participant = match entry.user_id {
-        None => None,
-        Some(user) => members::participants(tx, conversation, &[user]).await?.pop(),
-    };
-    // The entry keeps its own place in the log, even where a later one changed the same thing again.
-    let participant = participant.map(|mut participant| {
-        participant.changed_seq = entry.seq;
-        participant
-    });
+    let reaction = || Some(ReactionChange::of(message.as_ref()?, entry.user_id?, entry.emoji.clone()?));
     Ok(match entry.kind {
         ChangeKind::MessageUpdated => message.map(Event::MessageUpdated),
         ChangeKind::MessageDeleted => message.map(Event::MessageDeleted),
-        ChangeKind::ParticipantAdded => participant.map(Event::ParticipantAdded),
-        ChangeKind::ParticipantUpdated => participant.map(Event::ParticipantUpdated),
-        ChangeKind::ParticipantRemoved => participant.map(Event::ParticipantRemoved),
+        ChangeKind::MessagePinned => message.map(Event::MessagePinned),
+        ChangeKind::MessageUnpinned => message.map(Event::MessageUnpinned),
+        ChangeKind::ReactionAdded => reaction().map(Event::ReactionAdded),
+        ChangeKind::ReactionRemoved => reaction().map(Event::ReactionRemoved),
+        ChangeKind::ParticipantAdded => participant(tx, conversation, entry).await?.map(Event::ParticipantAdded),
+        ChangeKind::ParticipantUpdated => participant(tx, conversation, entry).await?.map(Event::ParticipantUpdated),
+        ChangeKind::ParticipantRemoved => participant(tx, conversation, entry).await?.map(Event::ParticipantRemoved),
         ChangeKind::ConversationUpdated => {
             let shared = conversations::shared(tx, conversation).await?;
             shared.map(|shared| Event::ConversationUpdated(entry.seq, shared))
         }
     })
+}
+
+async fn participant(
+    tx: &mut sqlx::PgConnection,
+    conversation: ConversationId,
+    entry: &Change,
+) -> Result<Option<Participant>> {
+    let Some(user) = entry.user_id else { return Ok(None) };
+    let participant = members::participants(tx, conversation, &[user]).await?.pop();
+    Ok(participant.map(|participant| Participant { changed_seq: entry.seq, ..participant }))
 }

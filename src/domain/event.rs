@@ -9,6 +9,7 @@ use super::{
     message::Message,
     preferences::ConversationPreferences,
     presence::{Onlookers, Presence},
+    reaction::ReactionChange,
     receipt::{Advance, Unread},
 };
 
@@ -21,6 +22,14 @@ pub enum Event {
     MessageUpdated(Message),
     /// A message was deleted for everyone.
     MessageDeleted(Message),
+    /// A message was pinned.
+    MessagePinned(Message),
+    /// A message was unpinned.
+    MessageUnpinned(Message),
+    /// Somebody reacted to a message.
+    ReactionAdded(ReactionChange),
+    /// Somebody took a reaction back.
+    ReactionRemoved(ReactionChange),
     /// Somebody joined.
     ParticipantAdded(Participant),
     /// Somebody's role changed.
@@ -133,9 +142,12 @@ impl Event {
     /// The conversation that it is about, if it is about one.
     pub fn conversation_id(&self) -> Option<ConversationId> {
         match self {
-            Self::MessageNew(message) | Self::MessageUpdated(message) | Self::MessageDeleted(message) => {
-                Some(message.conversation_id)
-            }
+            Self::MessageNew(message)
+            | Self::MessageUpdated(message)
+            | Self::MessageDeleted(message)
+            | Self::MessagePinned(message)
+            | Self::MessageUnpinned(message) => Some(message.conversation_id),
+            Self::ReactionAdded(change) | Self::ReactionRemoved(change) => Some(change.conversation_id),
             Self::ParticipantAdded(participant)
             | Self::ParticipantUpdated(participant)
             | Self::ParticipantRemoved(participant) => Some(participant.conversation_id),
@@ -163,7 +175,11 @@ impl Event {
     pub fn seq(&self) -> Option<i64> {
         match self {
             Self::MessageNew(message) => Some(message.seq),
-            Self::MessageUpdated(message) | Self::MessageDeleted(message) => Some(message.changed_seq),
+            Self::MessageUpdated(message)
+            | Self::MessageDeleted(message)
+            | Self::MessagePinned(message)
+            | Self::MessageUnpinned(message) => Some(message.changed_seq),
+            Self::ReactionAdded(change) | Self::ReactionRemoved(change) => Some(change.seq),
             Self::ParticipantAdded(participant)
             | Self::ParticipantUpdated(participant)
             | Self::ParticipantRemoved(participant) => Some(participant.changed_seq),
@@ -192,8 +208,13 @@ impl Event {
     pub fn audience(&self) -> Audience {
         let members = |conversation_id, born| Audience::Members { conversation_id, born };
         match self {
-            Self::MessageNew(message) | Self::MessageUpdated(message) | Self::MessageDeleted(message) => {
-                members(message.conversation_id, Some(message.seq))
+            Self::MessageNew(message)
+            | Self::MessageUpdated(message)
+            | Self::MessageDeleted(message)
+            | Self::MessagePinned(message)
+            | Self::MessageUnpinned(message) => members(message.conversation_id, Some(message.seq)),
+            Self::ReactionAdded(change) | Self::ReactionRemoved(change) => {
+                members(change.conversation_id, Some(change.born))
             }
             Self::ParticipantAdded(participant)
             | Self::ParticipantUpdated(participant)
@@ -231,6 +252,10 @@ impl Event {
             (message, Self::MessageNew)
         } else if let Self::MessageUpdated(message) = self {
             (message, Self::MessageUpdated)
+        } else if let Self::MessagePinned(message) = self {
+            (message, Self::MessagePinned)
+        } else if let Self::MessageUnpinned(message) = self {
+            (message, Self::MessageUnpinned)
         } else {
             return None;
         };

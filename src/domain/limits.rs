@@ -14,6 +14,12 @@ pub const MEMBERS: usize = 10_000;
 pub const ADDED_AT_ONCE: usize = 100;
 /// People mentioned in one message.
 pub const MENTIONS: usize = 50;
+/// Pinned messages of one conversation.
+pub const PINS: usize = 50;
+/// Kinds of reaction to one message.
+pub const REACTIONS: usize = 20;
+/// People who are named of those who chose one kind of reaction.
+pub const REACTION_USERS: usize = 10;
 /// Bytes of a text frame on a socket.
 pub const FRAME_BYTES: usize = 64 * 1024;
 /// Members up to which all receipts travel with a conversation.

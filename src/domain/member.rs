@@ -52,6 +52,8 @@ pub struct Standing {
     pub kind: ConversationKind,
     /// What later members see.
     pub history_for_new_members: HistoryRule,
+    /// Whether plain members may pin.
+    pub members_may_pin: bool,
     /// The log's head before this change.
     pub head_seq: i64,
     /// The number of the last countable message.

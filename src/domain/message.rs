@@ -8,7 +8,9 @@ use super::{
     clock::Time,
     error::{Error, Result},
     ids::{ConversationId, MessageId, UserId},
-    limits, text,
+    limits,
+    reaction::Reaction,
+    text,
 };
 
 /// What a message is.
@@ -76,17 +78,6 @@ pub struct ForwardedFrom {
     pub sender_id: UserId,
     /// When it was written.
     pub created_at: Time,
-}
-
-/// One emoji under a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reaction {
-    /// Which.
-    pub emoji: String,
-    /// How many people chose it.
-    pub count: i64,
-    /// The first of them.
-    pub user_ids: Vec<UserId>,
 }
 
 /// A message as it is kept.

@@ -12,6 +12,7 @@ pub mod page;
 pub mod policy;
 pub mod preferences;
 pub mod presence;
+pub mod reaction;
 pub mod receipt;
 pub mod session;
 pub mod sync;

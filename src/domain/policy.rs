@@ -54,10 +54,22 @@ pub fn may_edit(caller: UserId, message: &Message) -> Result<()> {
     if message.kind == MessageKind::System || message.sender_id != caller {
         return Err(Reason::NotTheAuthor.into());
     }
-    if message.deleted_at.is_some() {
-        return Err(Conflict::MessageDeleted.into());
+    is_there(message)
+}
+
+/// May pin messages, and unpin them: both in a direct conversation, else owners and admins, and members where the group says so.
+pub fn may_pin(standing: &Standing) -> Result<()> {
+    match standing.kind {
+        ConversationKind::Direct => Ok(()),
+        ConversationKind::Group => {
+            reaches(standing.role, if standing.members_may_pin { Role::Member } else { Role::Admin })
+        }
     }
-    Ok(())
+}
+
+/// There is something to react to, to pin or to pass on.
+pub fn is_there(message: &Message) -> Result<()> {
+    if message.deleted_at.is_some() { Err(Conflict::MessageDeleted.into()) } else { Ok(()) }
 }
 
 /// May delete this message for everyone: its author, or a group's owner and admins.

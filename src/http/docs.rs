@@ -126,21 +126,21 @@ async fn serve_asyncapi() -> HttpResponse {
     HttpResponse::Ok().content_type("application/yaml").body(asyncapi_yaml())
 }
 
-/// Every variable part of a path is the id of something.
+/// Every variable part of a path is the id of something, or an emoji.
 fn add_path_parameters(path: &str, operation: &mut Operation) {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let parameters = operation.parameters.get_or_insert_default();
     for (place, name) in names.enumerate() {
         parameters.retain(|known| !matches!(known, RefOr::T(known) if known.name == name));
-        let id =
-            ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+        let format = name.ends_with("id").then_some(SchemaFormat::KnownFormat(KnownFormat::Uuid));
+        let part = ObjectBuilder::new().schema_type(Type::String).format(format);
         let thing = name.trim_end_matches("_id").replace("id", "thing");
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
             .description(Some(format!("Which {thing}.")))
-            .schema(Some(id));
+            .schema(Some(part));
         parameters.insert(place, parameter.build().into());
     }
     if parameters.is_empty() {

@@ -14,6 +14,7 @@ pub mod operations;
 pub mod page;
 pub mod presence;
 pub mod problem;
+pub mod reactions;
 pub mod receipts;
 pub mod sync;
 pub mod unrouted;
@@ -31,6 +32,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(conversations::routes)
             .configure(members::routes)
             .configure(messages::routes)
+            .configure(reactions::routes)
             .configure(receipts::routes)
             .configure(sync::routes)
             .configure(operations::api_routes),

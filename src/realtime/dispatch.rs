@@ -8,7 +8,7 @@ use serde_json::json;
 use super::session::Session;
 use crate::{
     actions::{
-        messages::{delete, edit, send},
+        messages::{delete, edit, react, send},
         presence, receipts, sessions, sync, typing,
     },
     domain::{
@@ -21,6 +21,7 @@ use crate::{
         event,
         messages::MessageView,
         presence::{PresenceView, PresentView},
+        reactions::{React, ReactionsView},
         receipts::OwnReceiptView,
         sync::SyncView,
     },
@@ -41,6 +42,14 @@ pub async fn dispatch(session: &Session, reference: Option<&str>, command: Comma
         Command::Delete(conversation, id, whose) => {
             let deleted = delete::delete(ctx, caller, conversation, id, whose).await?;
             Ok(event::ack(reference, MessageView::from(deleted)))
+        }
+        Command::AddReaction(conversation, id, React { emoji }) => {
+            let message = react::add(ctx, caller, (conversation, id), &emoji).await?;
+            Ok(event::ack(reference, ReactionsView::from(message)))
+        }
+        Command::RemoveReaction(conversation, id, React { emoji }) => {
+            let message = react::remove(ctx, caller, (conversation, id), &emoji).await?;
+            Ok(event::ack(reference, ReactionsView::from(message)))
         }
         Command::Delivered(conversation, mark) => {
             advance(session, reference, conversation, ReceiptKind::Delivered, mark.try_into()?).await

@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 
 use crate::domain::{
     clock::Time,
-    ids::UserId,
+    ids::{ConversationId, UserId},
     user::{Block, Profile},
 };
 
@@ -41,6 +41,23 @@ pub async fn delete(db: impl PgExecutor<'_>, user: UserId, blocked: UserId) -> s
         .execute(db)
         .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Whether in a direct conversation one of the two blocks the other.
+pub async fn is_between(db: impl PgExecutor<'_>, conversation: ConversationId, member: UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select
+            from members peer
+            join blocks block on (block.user_id, block.blocked_id) in ((peer.user_id, $2), ($2, peer.user_id))
+            where peer.conversation_id = $1 and peer.user_id <> $2) as "is_blocked!"
+        "#,
+        conversation.0,
+        member.0,
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// One of a person's blocks.

@@ -2,7 +2,10 @@
 
 use sqlx::PgConnection;
 
-use crate::domain::ids::{ConversationId, UserId};
+use crate::domain::{
+    ids::{ConversationId, UserId},
+    message::Message,
+};
 
 /// What kind of change an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -12,6 +15,14 @@ pub enum ChangeKind {
     MessageUpdated,
     /// A message was deleted for everyone.
     MessageDeleted,
+    /// A message was pinned.
+    MessagePinned,
+    /// A message was unpinned.
+    MessageUnpinned,
+    /// Somebody reacted to a message.
+    ReactionAdded,
+    /// Somebody took a reaction back.
+    ReactionRemoved,
     /// Somebody joined.
     ParticipantAdded,
     /// Somebody's role changed.
@@ -23,7 +34,7 @@ pub enum ChangeKind {
 }
 
 /// One entry of the log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// Its place.
     pub seq: i64,
@@ -33,19 +44,29 @@ pub struct Change {
     pub message_seq: Option<i64>,
     /// The person that it is about.
     pub user_id: Option<UserId>,
+    /// With which emoji.
+    pub emoji: Option<String>,
+}
+
+impl Change {
+    /// An entry about a message as a whole, at the place of its last change.
+    pub fn of_message(kind: ChangeKind, message: &Message) -> Self {
+        Self { seq: message.changed_seq, kind, message_seq: Some(message.seq), user_id: None, emoji: None }
+    }
 }
 
 /// Writes entries.
 pub async fn insert(db: &mut PgConnection, conversation: ConversationId, changes: &[Change]) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into changes (conversation_id, seq, kind, message_seq, user_id)
+        "insert into changes (conversation_id, seq, kind, message_seq, user_id, emoji)
          select $1, new.*
-         from unnest($2::bigint[], $3::text[], $4::bigint[], $5::uuid[]) as new",
+         from unnest($2::bigint[], $3::text[], $4::bigint[], $5::uuid[], $6::text[]) as new",
         conversation.0,
         &changes.iter().map(|change| change.seq).collect::<Vec<_>>(),
         &changes.iter().map(|change| change.kind).collect::<Vec<_>>() as &[ChangeKind],
         &changes.iter().map(|change| change.message_seq).collect::<Vec<_>>() as &[Option<i64>],
         &changes.iter().map(|change| change.user_id).collect::<Vec<_>>() as &[Option<UserId>],
+        &changes.iter().map(|change| change.emoji.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
     )
     .execute(db)
     .await?;
@@ -62,7 +83,7 @@ pub async fn between(
     sqlx::query_as!(
         Change,
         r#"
-        select seq, kind as "kind: ChangeKind", message_seq, user_id as "user_id: UserId"
+        select seq, kind as "kind: ChangeKind", message_seq, user_id as "user_id: UserId", emoji
         from changes
         where conversation_id = $1 and seq > $2 and seq <= $3
         order by seq

@@ -87,6 +87,7 @@ pub async fn standing(
         select conversation.id as "conversation_id: ConversationId",
                conversation.kind as "kind: ConversationKind",
                conversation.history_for_new_members as "history_for_new_members: HistoryRule",
+               conversation.members_may_pin,
                conversation.head_seq,
                conversation.message_no,
                conversation.member_count,

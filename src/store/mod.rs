@@ -12,6 +12,7 @@ pub mod members;
 pub mod messages;
 pub mod personal;
 pub mod presence;
+pub mod reactions;
 pub mod receipts;
 pub mod revocations;
 pub mod secrets;

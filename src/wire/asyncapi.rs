@@ -10,6 +10,7 @@ use super::{
     messages::{EditMessage, MessageView, SendMessage},
     presence::{PresenceView, SetPresence},
     problem::ProblemView,
+    reactions::{React, ReactionChangeView, ReactionsView},
     receipts::{AdvanceView, MarkDelivered, MarkRead, OwnReceiptView},
     sync::{HiddenMessageView, Sync, SyncView},
 };
@@ -96,7 +97,14 @@ fn commands(shapes: &mut Shapes) -> Vec<FrameKind> {
     add("message:send", "Send a message. The ack carries the message, committed.", vec![conversation.clone(), send]);
     add("message:edit", "Edit a message. The ack carries the message.", vec![message.clone(), edit]);
     let delete = shapes.of::<DeleteMessage>();
-    add("message:delete", "Delete a message. The ack carries the message.", vec![message, delete]);
+    add("message:delete", "Delete a message. The ack carries the message.", vec![message.clone(), delete]);
+    let react = shapes.of::<React>();
+    let (reacts, takes_back) = (
+        "React to a message. The ack carries all reactions to it.",
+        "Take a reaction back. The ack carries all reactions to the message.",
+    );
+    add("reaction:add", reacts, vec![message.clone(), react.clone()]);
+    add("reaction:remove", takes_back, vec![message, react]);
     let (delivered, read) = (shapes.of::<MarkDelivered>(), shapes.of::<MarkRead>());
     let receipt = "The ack carries your receipt.";
     add("message:delivered", receipt, vec![conversation.clone(), delivered]);
@@ -119,24 +127,9 @@ fn commands(shapes: &mut Shapes) -> Vec<FrameKind> {
 
 /// What sockets are told.
 fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
-    let mut kinds = Vec::new();
+    let mut kinds = log_events(shapes);
     let mut add = |name, says, data| kinds.push(FrameKind { name, says, data: vec![data] });
     add("ready", "The first frame: from now on, every event is told.", shapes.of::<ReadyView>());
-    for (name, says) in [
-        ("message:new", "A message was sent."),
-        ("message:updated", "A message was edited."),
-        ("message:deleted", "A message was deleted for everyone."),
-    ] {
-        add(name, says, shapes.of::<MessageView>());
-    }
-    for (name, says) in [
-        ("participant:added", "Somebody joined."),
-        ("participant:updated", "Somebody's role changed."),
-        ("participant:removed", "Somebody left or was removed."),
-    ] {
-        add(name, says, shapes.of::<ParticipantView>());
-    }
-    add("conversation:updated", "A group's settings changed.", shapes.of::<ConversationView>());
     add("conversation:new", "You are in a conversation that is new to you.", shapes.of::<OwnConversationView>());
     let removed = "You are no longer in a conversation, or it is gone.";
     add("conversation:removed", removed, shapes.of::<ConversationRefView>());
@@ -164,8 +157,42 @@ fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
     }
     let sync = "The server can't vouch that nothing was missed; call `sync`.";
     add("sync:required", sync, shapes.of::<ConversationRefView>());
-    let acks = [shapes.of::<MessageView>(), shapes.of::<OwnReceiptView>(), shapes.of::<SyncView>()];
+    let acks = [
+        shapes.of::<MessageView>(),
+        shapes.of::<ReactionsView>(),
+        shapes.of::<OwnReceiptView>(),
+        shapes.of::<SyncView>(),
+    ];
     add("ack", "A command was carried out; `data` depends on the command.", json!({"anyOf": acks}));
+    kinds
+}
+
+/// What sockets are told of a conversation's log.
+fn log_events(shapes: &mut Shapes) -> Vec<FrameKind> {
+    let mut kinds = Vec::new();
+    let mut add = |name, says, data| kinds.push(FrameKind { name, says, data: vec![data] });
+    for (name, says) in [
+        ("message:new", "A message was sent."),
+        ("message:updated", "A message was edited."),
+        ("message:deleted", "A message was deleted for everyone."),
+        ("message:pinned", "A message was pinned."),
+        ("message:unpinned", "A message was unpinned."),
+    ] {
+        add(name, says, shapes.of::<MessageView>());
+    }
+    for (name, says) in
+        [("reaction:added", "Somebody reacted to a message."), ("reaction:removed", "Somebody took a reaction back.")]
+    {
+        add(name, says, shapes.of::<ReactionChangeView>());
+    }
+    for (name, says) in [
+        ("participant:added", "Somebody joined."),
+        ("participant:updated", "Somebody's role changed."),
+        ("participant:removed", "Somebody left or was removed."),
+    ] {
+        add(name, says, shapes.of::<ParticipantView>());
+    }
+    add("conversation:updated", "A group's settings changed.", shapes.of::<ConversationView>());
     kinds
 }
 

@@ -8,6 +8,7 @@ use super::{
     json::{self, Unreadable},
     messages::{EditMessage, SendMessage},
     presence::SetPresence,
+    reactions::React,
     receipts::{MarkDelivered, MarkRead},
     sync::Sync,
 };
@@ -29,6 +30,10 @@ pub enum Command {
     Edit(ConversationId, MessageId, EditMessage),
     /// `message:delete`
     Delete(ConversationId, MessageId, DeleteFor),
+    /// `reaction:add`
+    AddReaction(ConversationId, MessageId, React),
+    /// `reaction:remove`
+    RemoveReaction(ConversationId, MessageId, React),
     /// `message:delivered`
     Delivered(ConversationId, MarkDelivered),
     /// `message:read`
@@ -147,6 +152,14 @@ fn command(frame: &Frame) -> Result<Command, Error> {
             let (conversation_id, message_id) = message()?;
             let how: DeleteMessage = read("data", raw()?)?;
             Command::Delete(conversation_id, message_id, how.delete_for)
+        }
+        "reaction:add" => {
+            let (conversation_id, message_id) = message()?;
+            Command::AddReaction(conversation_id, message_id, read("data", raw()?)?)
+        }
+        "reaction:remove" => {
+            let (conversation_id, message_id) = message()?;
+            Command::RemoveReaction(conversation_id, message_id, read("data", raw()?)?)
         }
         "message:delivered" => Command::Delivered(conversation()?, read("data", raw()?)?),
         "message:read" => Command::Read(conversation()?, read("data", raw()?)?),

@@ -23,6 +23,12 @@ pub struct LimitsView {
     pub added_at_once: usize,
     /// People mentioned in one message.
     pub mentions: usize,
+    /// Pinned messages of one conversation.
+    pub pins: usize,
+    /// Kinds of reaction to one message.
+    pub reactions: usize,
+    /// People named of those who chose one kind of reaction.
+    pub reaction_users: usize,
     /// Bytes of a socket's text frame.
     pub frame_bytes: usize,
     /// Rates per person; 0 means unlimited.
@@ -52,6 +58,9 @@ impl LimitsView {
             members: limits::MEMBERS,
             added_at_once: limits::ADDED_AT_ONCE,
             mentions: limits::MENTIONS,
+            pins: limits::PINS,
+            reactions: limits::REACTIONS,
+            reaction_users: limits::REACTION_USERS,
             frame_bytes: limits::FRAME_BYTES,
             rates,
         }

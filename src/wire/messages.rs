@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::json;
+use super::{
+    json,
+    reactions::{self, ReactionView},
+};
 use crate::domain::{
     error::{Error, Result},
     ids::{ConversationId, MessageId, UserId},
-    message::{
-        Draft, Edit, ForwardedFrom, HistoryPage, Location, Message, MessageKind, Reaction, ReplyTo, Revision, Status,
-    },
+    message::{Draft, Edit, ForwardedFrom, HistoryPage, Location, Message, MessageKind, ReplyTo, Revision, Status},
     receipt::MessageReceipt,
 };
 
@@ -99,19 +100,6 @@ pub struct ForwardedFromView {
     pub created_at: DateTime<Utc>,
 }
 
-/// One emoji under a message.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Reaction)]
-pub struct ReactionView {
-    /// Which.
-    #[schema(example = "👍")]
-    pub emoji: String,
-    /// How many people chose it.
-    pub count: i64,
-    /// The first of them.
-    pub user_ids: Vec<UserId>,
-}
-
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
         Self {
@@ -129,7 +117,7 @@ impl From<Message> for MessageView {
             reply_to: message.reply_to.map(ReplyToView::from),
             forwarded_from: message.forwarded_from.map(ForwardedFromView::from),
             mentions: message.mentions,
-            reactions: message.reactions.into_iter().map(ReactionView::from).collect(),
+            reactions: reactions::views(message.reactions),
             pinned_at: message.pinned_at,
             pinned_by: message.pinned_by,
             edited_at: message.edited_at,
@@ -148,12 +136,6 @@ impl From<ForwardedFrom> for ForwardedFromView {
             sender_id: origin.sender_id,
             created_at: origin.created_at,
         }
-    }
-}
-
-impl From<Reaction> for ReactionView {
-    fn from(reaction: Reaction) -> Self {
-        Self { emoji: reaction.emoji, count: reaction.count, user_ids: reaction.user_ids }
     }
 }
 

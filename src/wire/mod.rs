@@ -11,6 +11,7 @@ pub mod limits;
 pub mod messages;
 pub mod presence;
 pub mod problem;
+pub mod reactions;
 pub mod receipts;
 pub mod sync;
 pub mod users;

@@ -214,6 +214,38 @@ async fn while_redis_is_away_everything_goes_on_and_the_other_node_catches_up() 
     heard_until(&mut carols, "Hello Carol").await;
 }
 
+#[tokio::test]
+async fn what_is_done_with_a_message_while_redis_is_away_is_told_again_as_it_is_by_then() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let sent = ada.says(&direct, "Before").await;
+    let mut bobs = bob.at(&south).socket().await;
+
+    north.redis().pause();
+    is_ready(&north, "degraded").await;
+    ada.reacts(&sent, "👍").await.expect(200);
+    ada.reacts(&sent, "🎉").await.expect(200);
+    ada.takes_back(&sent, "👍").await.expect(200);
+    ada.pins(&sent).await.expect(200);
+    ada.unpins(&sent).await.expect(200);
+    ada.says(&direct, "While it is away").await;
+
+    let heard = heard_until(&mut bobs, "While it is away").await;
+    let told: Vec<_> =
+        heard.iter().map(|event| (event["type"].as_str().unwrap_or_default(), event["seq"].as_i64())).collect();
+    let kinds =
+        ["reaction:added", "reaction:added", "reaction:removed", "message:pinned", "message:unpinned", "message:new"];
+    assert_eq!(told, kinds.into_iter().zip((2..).map(Some)).collect::<Vec<_>>());
+    let chosen: Vec<_> = heard[..3].iter().map(|event| (&event["data"]["emoji"], &event["data"]["user_id"])).collect();
+    let by_ada = json!(ada.id);
+    assert_eq!(chosen, [(&json!("👍"), &by_ada), (&json!("🎉"), &by_ada), (&json!("👍"), &by_ada)]);
+    let now = ada.looks_at(&sent).await.expect(200);
+    assert_eq!(heard[2]["data"]["reactions"], now["reactions"]);
+    assert_eq!((&heard[4]["data"]["pinned_at"], &heard[4]["data"]["reactions"]), (&Value::Null, &now["reactions"]));
+    north.redis().resume();
+}
+
 /// All that is heard up to and with a message of these words, which comes last.
 async fn heard_until(socket: &mut Socket, words: &str) -> Vec<Value> {
     let mut heard = Vec::new();

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    client::{Client, perform},
+    client::{Client, encoded, perform},
     id, new_id,
     person::Person,
     reply::Reply,
@@ -35,6 +35,7 @@ impl Door {
     async fn tried(&self, client: &Client, place: &Place<'_>) -> Reply {
         let path = self.path.replace("{conversation_id}", place.conversation).replace("{message_id}", place.message);
         let path = path.replace("{user_id}", place.user).replace("{id}", place.user);
+        let path = path.replace("{emoji}", &encoded("👍"));
         assert!(!path.contains('{'), "say in this test what stands for the variable part of {path}");
         let request = client.ask_outside(self.method.clone(), &path);
         let has_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
@@ -50,6 +51,7 @@ impl Door {
             "add_participants" => json!({"user_ids": [place.user]}),
             "change_participant" => json!({"role": "admin"}),
             "mark_read" | "mark_delivered" => json!({"seq": 1}),
+            "add_reaction" | "pin_message" => json!({}),
             name if self.is_of_a_conversation() => panic!("say in this test with which body `{name}` is let in"),
             _ => json!({}),
         }

@@ -1,6 +1,6 @@
 //! Deleting: for everyone, which leaves a tombstone, or for oneself, which nobody else learns of.
 
-use super::{super::Context, edit::write_change, history};
+use super::{super::Context, change, history};
 use crate::{
     domain::{
         error::Result,
@@ -11,8 +11,8 @@ use crate::{
         user::Caller,
     },
     store::{
-        changes::ChangeKind,
-        conversations, messages,
+        changes::{Change, ChangeKind},
+        messages,
         personal::{self, PersonalKind},
         receipts,
     },
@@ -33,21 +33,18 @@ pub async fn delete(
 }
 
 async fn for_everyone(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
-    let mut tx = ctx.db.begin().await?;
-    conversations::lock(&mut tx, &[conversation]).await?;
-    let (standing, mut message) = history::visible(&mut tx, caller, conversation, id).await?;
+    let (mut tx, standing, mut message) = change::begin(ctx, caller, (conversation, id)).await?;
     policy::may_delete_for_everyone(caller.user_id, &standing, &message)?;
     if message.deleted_at.is_some() {
-        return Ok(message);
+        return history::with_status(&mut tx, message).await;
     }
 
     message.entomb(ctx.clock.now());
     message.changed_seq = standing.head_seq + 1;
     messages::entomb(&mut tx, &message).await?;
-    messages::delete_mentions(&mut tx, &message).await?;
-    write_change(&mut tx, &message, ChangeKind::MessageDeleted).await?;
-    ctx.commit(tx, vec![Event::MessageDeleted(message.clone())]).await?;
-    Ok(message)
+    let (entry, event) =
+        (Change::of_message(ChangeKind::MessageDeleted, &message), Event::MessageDeleted(message.clone()));
+    change::close(ctx, tx, message, entry, event).await
 }
 
 async fn for_me(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {

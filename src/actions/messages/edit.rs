@@ -1,6 +1,6 @@
 //! Editing: the author's new words, with what was said before kept beside them.
 
-use super::{super::Context, history};
+use super::{super::Context, change, history};
 use crate::{
     domain::{
         error::{Error, Result},
@@ -11,8 +11,8 @@ use crate::{
         user::Caller,
     },
     store::{
-        changes::{self, Change, ChangeKind},
-        conversations, members, messages,
+        changes::{Change, ChangeKind},
+        members, messages,
     },
 };
 
@@ -25,17 +25,16 @@ pub async fn edit(
     revision: Revision,
 ) -> Result<Message> {
     revision.check()?;
-    let mut tx = ctx.db.begin().await?;
-    conversations::lock(&mut tx, &[conversation]).await?;
-    let (standing, before) = history::visible(&mut tx, caller, conversation, id).await?;
+    let (mut tx, standing, before) = change::begin(ctx, caller, (conversation, id)).await?;
     policy::may_edit(caller.user_id, &before)?;
+    change::require_reachable(&mut tx, caller, &standing).await?;
 
     let mut message = before.clone();
     message.body = Some(revision.body);
     message.metadata = revision.metadata.or(message.metadata);
     message.mentions = revision.mentions.unwrap_or(message.mentions);
     if (&message.body, &message.metadata, &message.mentions) == (&before.body, &before.metadata, &before.mentions) {
-        return Ok(before);
+        return history::with_status(&mut tx, before).await;
     }
     check_mentions(&mut tx, &message).await?;
     message.edited_at = Some(ctx.clock.now());
@@ -44,17 +43,9 @@ pub async fn edit(
     messages::edit(&mut tx, &message, before.body.as_deref()).await?;
     messages::delete_mentions(&mut tx, &message).await?;
     messages::insert_mentions(&mut tx, &[&message]).await?;
-    write_change(&mut tx, &message, ChangeKind::MessageUpdated).await?;
-    ctx.commit(tx, vec![Event::MessageUpdated(message.clone())]).await?;
-    Ok(message)
-}
-
-/// Writes the log's entry of a changed message, and moves the head to it.
-pub async fn write_change(tx: &mut sqlx::PgConnection, message: &Message, kind: ChangeKind) -> Result<()> {
-    let change = Change { seq: message.changed_seq, kind, message_seq: Some(message.seq), user_id: None };
-    changes::insert(tx, message.conversation_id, &[change]).await?;
-    conversations::advance_quietly(tx, message.conversation_id, message.changed_seq).await?;
-    Ok(())
+    let (entry, event) =
+        (Change::of_message(ChangeKind::MessageUpdated, &message), Event::MessageUpdated(message.clone()));
+    change::close(ctx, tx, message, entry, event).await
 }
 
 async fn check_mentions(tx: &mut sqlx::PgConnection, message: &Message) -> Result<()> {

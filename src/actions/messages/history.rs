@@ -53,8 +53,13 @@ pub async fn page(
 /// One message.
 pub async fn one(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
     let mut db = ctx.db.acquire().await?;
-    let (_, mut message) = visible(&mut db, caller, conversation, id).await?;
-    let lows = receipts::lows(&mut db, &[conversation]).await?;
+    let (_, message) = visible(&mut db, caller, conversation, id).await?;
+    with_status(&mut db, message).await
+}
+
+/// A message that says how far all others have come with it.
+pub async fn with_status(db: &mut PgConnection, mut message: Message) -> Result<Message> {
+    let lows = receipts::lows(db, &[message.conversation_id]).await?;
     receipts::set_status(&lows, &mut message);
     Ok(message)
 }

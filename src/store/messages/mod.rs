@@ -6,7 +6,8 @@ use sqlx::types::Json;
 use crate::domain::{
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
-    message::{ForwardedFrom, Location, Message, MessageKind, Reaction, ReplyTo, Status},
+    message::{ForwardedFrom, Location, Message, MessageKind, ReplyTo, Status},
+    reaction::Reaction,
 };
 
 /// Selects messages with what their reply shows; the rest of the statement follows the joins.

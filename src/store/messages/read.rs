@@ -6,8 +6,10 @@ use sqlx::{PgConnection, types::Json};
 
 use super::MessageRow;
 use crate::domain::{
+    clock::Time,
     ids::{ConversationId, MessageId, UserId},
-    message::{Edit, ForwardedFrom, Location, Message, MessageKind, Reaction, Window},
+    message::{Edit, ForwardedFrom, Location, Message, MessageKind, Window},
+    reaction::Reaction,
 };
 
 /// One message by its id, unless it lies at or below the reader's floor.
@@ -149,6 +151,42 @@ pub async fn changed_after(
         limit as i64
     );
     Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(floor_seq)).collect())
+}
+
+/// Up to `limit` pinned messages that the reader may see and did not hide, the one pinned last first.
+pub async fn pinned(
+    db: &mut PgConnection,
+    reader: (ConversationId, UserId, i64),
+    after: Option<(Time, i64)>,
+    limit: usize,
+) -> sqlx::Result<Vec<Message>> {
+    let (conversation, user, floor_seq) = reader;
+    let rows = select_messages!(
+        "where message.conversation_id = $1 and message.pinned_at is not null and message.seq > $2
+           and ($3::timestamptz is null or (message.pinned_at, message.seq) < ($3, $4))
+           and not exists (select from hidden_messages hidden
+                           where hidden.conversation_id = $1 and hidden.user_id = $5
+                             and hidden.message_seq = message.seq)
+         order by message.pinned_at desc, message.seq desc
+         limit $6",
+        conversation.0,
+        floor_seq,
+        after.map(|(pinned_at, _)| pinned_at),
+        after.map(|(_, seq)| seq),
+        user.0,
+        limit as i64
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(floor_seq)).collect())
+}
+
+/// How many messages of a conversation are pinned.
+pub async fn count_pinned(db: &mut PgConnection, conversation: ConversationId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from messages where conversation_id = $1 and pinned_at is not null"#,
+        conversation.0,
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// The versions that edits replaced, oldest first.

@@ -122,11 +122,34 @@ pub async fn edit(db: &mut PgConnection, message: &Message, before: Option<&str>
     Ok(())
 }
 
-/// Makes a message a tombstone: its words, and those of its earlier versions, are gone.
+/// Writes whether a message is pinned, when and by whom.
+pub async fn set_pin(db: &mut PgConnection, message: &Message) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update messages
+         set pinned_at = $3, pinned_by = $4, changed_seq = $5
+         where conversation_id = $1 and seq = $2",
+        message.conversation_id.0,
+        message.seq,
+        message.pinned_at,
+        message.pinned_by.map(|user| user.0),
+        message.changed_seq,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Makes a message a tombstone: its words, those of its earlier versions, and what people thought of it, are gone.
 pub async fn entomb(db: &mut PgConnection, message: &Message) -> sqlx::Result<()> {
     sqlx::query!(
         "with forgotten as (
              delete from message_edits
+             where conversation_id = $1 and message_seq = $2),
+         unmentioned as (
+             delete from mentions
+             where conversation_id = $1 and message_seq = $2),
+         calmed as (
+             delete from reactions
              where conversation_id = $1 and message_seq = $2)
          update messages
          set body = null, metadata = null, location = null, mentions = '{}', reactions = null, pinned_at = null,

@@ -4,7 +4,13 @@ use std::ops::Deref;
 
 use serde_json::{Value, json};
 
-use super::{client::Client, id, new_id, reply::Reply, server::PASSWORD, socket::Socket};
+use super::{
+    client::{Client, encoded},
+    id, new_id,
+    reply::Reply,
+    server::PASSWORD,
+    socket::Socket,
+};
 
 /// A registered person on one device. Calls that are not named here are made as on any [`Client`].
 #[derive(Clone, Debug)]
@@ -103,6 +109,30 @@ impl Person {
     pub async fn deletes(&self, message: &Value, whom: &str) -> Reply {
         let (conversation, message) = place(message);
         self.delete(&format!("/conversations/{conversation}/messages/{message}?for={whom}")).await
+    }
+
+    /// Reacts to a message.
+    pub async fn reacts(&self, message: &Value, emoji: &str) -> Reply {
+        let ((conversation, message), emoji) = (place(message), encoded(emoji));
+        self.put(&format!("/conversations/{conversation}/messages/{message}/reactions/{emoji}"), json!({})).await
+    }
+
+    /// Takes a reaction back.
+    pub async fn takes_back(&self, message: &Value, emoji: &str) -> Reply {
+        let ((conversation, message), emoji) = (place(message), encoded(emoji));
+        self.delete(&format!("/conversations/{conversation}/messages/{message}/reactions/{emoji}")).await
+    }
+
+    /// Pins a message.
+    pub async fn pins(&self, message: &Value) -> Reply {
+        let (conversation, message) = place(message);
+        self.put(&format!("/conversations/{conversation}/messages/{message}/pin"), json!({})).await
+    }
+
+    /// Unpins a message.
+    pub async fn unpins(&self, message: &Value) -> Reply {
+        let (conversation, message) = place(message);
+        self.delete(&format!("/conversations/{conversation}/messages/{message}/pin")).await
     }
 
     /// One message as this person sees it.

@@ -1,0 +1,58 @@
+//! A change of a message in the making: begun under its conversation's lock, closed by an entry in the log.
+
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use super::{super::Context, history};
+use crate::{
+    domain::{
+        conversation::ConversationKind,
+        error::{Reason, Result},
+        event::Event,
+        ids::{ConversationId, MessageId},
+        member::Standing,
+        message::Message,
+        user::Caller,
+    },
+    store::{
+        blocks,
+        changes::{self, Change},
+        conversations,
+    },
+};
+
+/// Begins a change: the message as it is, and the caller's standing, neither of which changes any more until it ends.
+pub async fn begin(
+    ctx: &Context,
+    caller: &Caller,
+    (conversation, id): (ConversationId, MessageId),
+) -> Result<(Transaction<'static, Postgres>, Standing, Message)> {
+    let mut tx = ctx.db.begin().await?;
+    conversations::lock(&mut tx, &[conversation]).await?;
+    let (standing, message) = history::visible(&mut tx, caller, conversation, id).await?;
+    Ok((tx, standing, message))
+}
+
+/// Refuses what would reach somebody across a block: nothing direct does, whoever of the two blocks the other.
+pub async fn require_reachable(tx: &mut PgConnection, caller: &Caller, standing: &Standing) -> Result<()> {
+    let is_direct = standing.kind == ConversationKind::Direct;
+    if is_direct && blocks::is_between(tx, standing.conversation_id, caller.user_id).await? {
+        return Err(Reason::NotAllowed.into());
+    }
+    Ok(())
+}
+
+/// Closes a change whose message is written: takes its place in the log, commits and tells. Answers with the message.
+pub async fn close(
+    ctx: &Context,
+    mut tx: Transaction<'static, Postgres>,
+    message: Message,
+    change: Change,
+    event: Event,
+) -> Result<Message> {
+    let (conversation, seq) = (message.conversation_id, change.seq);
+    changes::insert(&mut tx, conversation, &[change]).await?;
+    conversations::advance_quietly(&mut tx, conversation, seq).await?;
+    let message = history::with_status(&mut tx, message).await?;
+    ctx.commit(tx, vec![event]).await?;
+    Ok(message)
+}
