@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use chrono::Duration as Span;
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
 use crate::harness::{
     person::Person,
-    raw::{PING, PONG, RawSocket},
+    raw::{CLOSE, PING, PONG, RawSocket},
     seq,
     server::{PASSWORD, TestServer},
     socket::Socket,
+    until,
 };
 
 /// In which a revoked session's sockets close.
@@ -186,24 +188,45 @@ async fn a_stopping_server_finishes_what_it_was_asked_and_says_when_to_come_back
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let direct = ada.opens_direct_with(&bob).await;
     let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
+    // Whoever holds the conversation makes the send take as long as this test needs.
+    let (mut holder, mut onlooker) = (server.database.connect().await, server.database.connect().await);
+    let mut holding = holder.begin().await.expect("a transaction begins");
+    let hold = "select from conversations where id = $1::uuid for update";
+    sqlx::query(hold).bind(&direct).execute(&mut *holding).await.expect("nobody else holds it");
     let message = json!({"conversation_id": direct, "body": "One last thing"});
-    adas.sends("message:send", message).await;
+    adas.sends_frame(&json!({"type": "message:send", "ref": "last", "data": message})).await;
+    until("the send waits for the conversation", async || is_anybody_waiting(&mut onlooker).await.then_some(())).await;
 
     let stopping = tokio::spawn(server.stop());
 
-    for socket in [&mut adas, &mut bobs] {
-        let (code, reason) = socket.is_closed().await;
-        let wait = reason.strip_prefix("reconnect_after_ms=").and_then(|ms| ms.parse::<u64>().ok());
-        assert!(code == 1001 && wait.is_some_and(|ms| ms <= 60_000), "{code} {reason}");
-    }
-    bobs.hears("message:new").await;
+    is_sent_away(&mut bobs).await;
+    holding.rollback().await.expect("nothing was done");
+    assert_eq!(adas.hears("ack").await["ref"], "last");
+    is_sent_away(&mut adas).await;
     stopping.await.expect("it stops in good order");
+}
+
+async fn is_anybody_waiting(onlooker: &mut PgConnection) -> bool {
+    let waiting = "select exists (select from pg_stat_activity
+                                  where datname = current_database() and wait_event_type = 'Lock')";
+    sqlx::query_scalar(waiting).fetch_one(onlooker).await.expect("anybody may look")
+}
+
+async fn is_sent_away(socket: &mut Socket) {
+    let (code, reason) = socket.is_closed().await;
+    let wait = reason.strip_prefix("reconnect_after_ms=").and_then(|ms| ms.parse::<u64>().ok());
+    assert!(code == 1001 && wait.is_some_and(|ms| ms <= 60_000), "{code} {reason}");
 }
 
 #[tokio::test]
 async fn who_reads_too_slowly_is_closed_with_4008_and_then_syncs_without_loss() {
     const MESSAGES: i64 = 200;
-    let server = TestServer::with(|settings| settings.mailbox_bytes = 64 * 1024).await;
+    let server = TestServer::with(|settings| {
+        settings.mailbox_bytes = 64 * 1024;
+        // It is to be slow, not silent.
+        settings.heartbeat_seconds = 3_600;
+    })
+    .await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let direct = ada.opens_direct_with(&bob).await;
     let mut slow = RawSocket::open(&bob).await;
@@ -211,27 +234,37 @@ async fn who_reads_too_slowly_is_closed_with_4008_and_then_syncs_without_loss() 
     let mut quick = bob.socket().await;
     let words = "🐌".repeat(16_000);
 
-    for _ in 0..MESSAGES {
+    let mut heard = 0;
+    let mut close = None;
+    for message in 1..=MESSAGES {
         ada.says(&direct, &words).await;
         quick.hears("message:new").await;
-    }
-    let mut heard = 0;
-    let code = loop {
-        let frame = slow.receives().await.expect("the server says why it closes");
-        match serde_json::from_slice::<serde_json::Value>(&frame.payload) {
-            Ok(event) if event["type"] == "message:new" => {
-                assert_eq!(event["seq"], heard + 1, "no gap before the end");
-                heard += 1;
-            }
-            Ok(_) => {}
-            Err(_) if frame.first == PING => {}
-            Err(_) => break u16::from_be_bytes([frame.payload[0], frame.payload[1]]),
+        // Who takes nothing at all for half a minute is not slow, but cut off.
+        if message % 10 == 0 && close.is_none() {
+            close = hears_on(&mut slow, &mut heard).await;
         }
-    };
+    }
+    while close.is_none() {
+        close = hears_on(&mut slow, &mut heard).await;
+    }
 
-    assert_eq!(code, 4008);
+    assert_eq!(close, Some(4008));
     assert!(heard < MESSAGES, "the socket was not slow");
     assert_eq!(missed(&bob, &direct, heard).await, (heard + 1..=MESSAGES).collect::<Vec<_>>());
+}
+
+/// Takes the next frame: the next message, something else, or the close whose code is the answer.
+async fn hears_on(slow: &mut RawSocket, heard: &mut i64) -> Option<u16> {
+    let frame = slow.receives().await.expect("the server says why it closes");
+    if frame.first == CLOSE {
+        return Some(u16::from_be_bytes([frame.payload[0], frame.payload[1]]));
+    }
+    let event: Value = serde_json::from_slice(&frame.payload).expect("texts are JSON");
+    if event["type"] == "message:new" {
+        *heard += 1;
+        assert_eq!(event["seq"], *heard, "no gap before the end");
+    }
+    None
 }
 
 /// The places of the messages that a sync from a cursor brings, page by page.
