@@ -14,8 +14,8 @@ use crate::{
 
 /// For how long an answer is kept.
 const KEPT_HOURS: i64 = 24;
-/// After how long a request without an answer counts as abandoned: its node must have died.
-const ABANDONED_SECONDS: i64 = 60;
+/// After how long a request without an answer counts as abandoned: longer than any may take, so its node must have died.
+const ABANDONED_SECONDS: i64 = 20;
 
 /// A key that is ours to carry out.
 #[derive(Debug)]

@@ -3,8 +3,12 @@
 //! An action is six beats in this order and nothing else: admit (limits), load (facts, in the transaction that
 //! writes), decide (`domain::policy`), write, commit, tell (the bus). What only reads is the first two.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
+use futures_util::FutureExt;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use tokio::time::timeout;
 
 use crate::{
     auth::{password::Passwords, token::Tokens},
@@ -38,6 +42,9 @@ pub mod typing;
 pub mod unread;
 pub mod users;
 
+/// How long anything may take: longer than PostgreSQL gives a statement, so that it is mostly the one to end it.
+pub const PATIENCE: Duration = Duration::from_secs(12);
+
 /// Everything that actions need; made once, by `boot`.
 pub struct Context {
     /// PostgreSQL, which alone holds the truth.
@@ -66,7 +73,7 @@ impl Context {
     pub async fn commit(&self, tx: Transaction<'static, Postgres>, events: Vec<Event>) -> Result<()> {
         let bus = self.cluster.bus.clone();
         let committing = tokio::spawn(async move {
-            tx.commit().await?;
+            in_time(async { Ok(tx.commit().await?) }).await?;
             if !events.is_empty() {
                 bus.publish(events.iter().map(Envelope::of).collect()).await;
             }
@@ -74,6 +81,12 @@ impl Context {
         });
         committing.await.context("a commit was cut short").map_err(Error::Internal)?
     }
+}
+
+/// Does something, but not for ever: who asks a database over a network that has forgotten the connection is never answered.
+pub fn in_time<T>(work: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
+    let too_late = |_| Err(Error::Unavailable("The database does not answer; try again soon."));
+    timeout(PATIENCE, work).map(move |outcome| outcome.unwrap_or_else(too_late))
 }
 
 /// The caller's standing in a conversation, or 404: who is not in it may not know that it exists.

@@ -1,6 +1,6 @@
 //! Who is there: told at the edges only, to those who have a conversation with the person open.
 
-use super::{Context, require_member};
+use super::{Context, in_time, require_member};
 use crate::{
     cluster::presence::{Edge, Swept},
     domain::{
@@ -96,8 +96,8 @@ pub async fn close(ctx: &Context, caller: &Caller, conversations: &[Conversation
 
 async fn tell(ctx: &Context, edge: Edge) {
     let (Edge::Online(presence) | Edge::Offline(presence) | Edge::Changed(presence)) = edge;
-    let audience = async { audiences::onlookers(&mut *ctx.db.acquire().await?, presence.user_id).await };
-    let onlookers = match audience.await {
+    let audience = async { Ok(audiences::onlookers(&mut *ctx.db.acquire().await?, presence.user_id).await?) };
+    let onlookers = match in_time(audience).await {
         Ok(onlookers) => onlookers,
         Err(error) => return tracing::warn!(%error, "Presence was not told: {error}"),
     };

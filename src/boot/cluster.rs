@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lifecycle::Lifecycle;
 use crate::{
-    actions::repair,
+    actions::{in_time, repair},
     cluster::{Cluster, Setup, TAIL_CHECK, bus::Envelope, order::Log},
     config::settings::Settings,
     domain::clock::Clock,
@@ -36,15 +36,15 @@ fn log(db: &PgPool) -> Log {
     Log {
         refetch: Arc::new(move |conversation, after, up_to| {
             let db = entries.clone();
-            async move {
+            in_time(async move {
                 let events = repair::events_between(&db, conversation, after, up_to).await?;
                 Ok(events.iter().map(Envelope::of).collect())
-            }
+            })
             .boxed()
         }),
         heads: Arc::new(move |ids| {
             let db = heads.clone();
-            async move { repair::heads(&db, &ids).await }.boxed()
+            in_time(async move { repair::heads(&db, &ids).await }).boxed()
         }),
     }
 }

@@ -31,13 +31,16 @@ const ATTEMPT: Duration = Duration::from_secs(4);
 const ACQUIRE: Duration = Duration::from_secs(3);
 /// After how long a connection may be dead without our noticing.
 const UNSURE: Duration = Duration::from_secs(1);
+/// How long a connection may take to prove that it is alive.
+const PROOF: Duration = Duration::from_secs(2);
 
 /// What every connection asks of PostgreSQL, unless the URL's own options say otherwise.
 const SESSION: [(&str, &str); 3] = [
     // Acknowledged means committed, whatever the server's default is.
     ("synchronous_commit", "on"),
-    ("statement_timeout", "30s"),
-    ("idle_in_transaction_session_timeout", "60s"),
+    ("statement_timeout", "10s"),
+    // Not longer than we wait: who was cut off in the middle of a transaction must not keep others from what it locked.
+    ("idle_in_transaction_session_timeout", "10s"),
 ];
 
 /// A migrated database, and the server that is ours where it is one of our own.
@@ -145,7 +148,12 @@ async fn prepare(options: PgConnectOptions, settings: &Settings) -> anyhow::Resu
     check_version(&connection)?;
     MIGRATIONS.run(&mut connection).await.map_err(trouble::migrating)?;
     connection.close().await.context("cannot end the connection that migrated the database")?;
-    Ok(pool_options(settings).connect_lazy_with(with_session(options)))
+    let pool = pool_options(settings);
+    // A network can forget a connection without a word, a Unix socket cannot. What was given up in the middle of a
+    // question would otherwise be waited for by the pool for ever, and count as one of its connections.
+    let is_local = options.get_socket().is_some();
+    let pool = if is_local { pool } else { pool.after_release(|connection, _| Box::pin(is_alive(connection))) };
+    Ok(pool.connect_lazy_with(with_session(options)))
 }
 
 fn with_session(options: PgConnectOptions) -> PgConnectOptions {
@@ -160,8 +168,13 @@ fn pool_options(settings: &Settings) -> PgPoolOptions {
         // A ping on every acquire would cost each request a round trip; under load connections prove themselves.
         .test_before_acquire(false)
         .before_acquire(|connection, past| {
-            Box::pin(async move { Ok(past.idle_for < UNSURE || connection.ping().await.is_ok()) })
+            Box::pin(async move { Ok(past.idle_for < UNSURE || is_alive(connection).await?) })
         })
+}
+
+async fn is_alive(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    // An error and not a no, for only then the pool spares it the goodbye.
+    timeout(PROOF, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
 }
 
 #[cfg(test)]
@@ -187,7 +200,7 @@ mod tests {
         let options = with_session(options_of(&url).expect("the URL is valid"));
 
         let options = options.get_options().expect("there are options");
-        assert!(options.contains("statement_timeout=5s") && !options.contains("statement_timeout=30s"), "{options}");
+        assert!(options.contains("statement_timeout=5s") && !options.contains("statement_timeout=10s"), "{options}");
         assert!(options.contains("synchronous_commit=on"), "{options}");
     }
 }

@@ -1,20 +1,23 @@
 //! What every request goes through: an id, one line in the log, one count, and refusals that all look alike.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::{StatusCode, header, header::HeaderValue},
+    http::{
+        StatusCode,
+        header::{self, HeaderMap, HeaderValue},
+    },
     middleware::Next,
 };
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::problem::Problem;
-use crate::{telemetry::metrics, wire::problem::RequestId};
+use crate::{actions::in_time, telemetry::metrics, wire::problem::RequestId};
 
 /// Characters of a request id that a client may bring.
 const ID_CHARACTERS: usize = 128;
@@ -34,27 +37,38 @@ pub async fn observe(
         let problem = Problem::plain(StatusCode::BAD_REQUEST, "bad_request", "U+0000 is not allowed in text.");
         request.into_response(problem.response(&id))
     } else {
+        let is_file = brings_a_file(&request);
         // No clone of the request may be held meanwhile: the router writes into it.
-        match next.call(request).instrument(span.clone()).await {
+        let answering = next.call(request).instrument(span.clone());
+        let answered = if is_file { Ok(answering.await) } else { in_time(async { Ok(answering.await) }).await };
+        match answered.unwrap_or_else(|too_late| Err(Problem::from(too_late).into())) {
             Ok(response) => response.map_into_boxed_body(),
             Err(error) => {
-                let refusal = refusal(&error, &id);
+                let mut refusal = refusal(&error, &id);
+                name(refusal.headers_mut(), &id);
+                span.in_scope(|| note(method.as_str(), "none".to_owned(), refusal.status(), started.elapsed()));
                 return Err(InternalError::from_response(error, refusal).into());
             }
         }
     };
     let mut answered = finish(answered, &id);
-    let value = HeaderValue::from_str(&id).expect("ids are visible ASCII");
-    answered.headers_mut().insert(header::HeaderName::from_static("x-request-id"), value);
-
-    let (status, took) = (answered.status().as_u16(), started.elapsed());
+    name(answered.headers_mut(), &id);
     let route = answered.request().match_pattern().unwrap_or_else(|| "none".to_owned());
-    let took_ms = took.as_secs_f64() * 1e3;
-    span.in_scope(|| {
-        tracing::info!(http.route = route, http.status = status, took_ms, "Answered {status} in {took_ms:.1} ms");
-    });
-    metrics::http_request(method.as_str(), route, status, took);
+    span.in_scope(|| note(method.as_str(), route, answered.status(), started.elapsed()));
     Ok(answered)
+}
+
+/// Gives a response the id of its request.
+fn name(headers: &mut HeaderMap, id: &str) {
+    let value = HeaderValue::from_str(id).expect("ids are visible ASCII");
+    headers.insert(header::HeaderName::from_static("x-request-id"), value);
+}
+
+/// One line in the log, and one count.
+fn note(method: &str, route: String, status: StatusCode, took: Duration) {
+    let (status, took_ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
+    tracing::info!(http.route = route, http.status = status, took_ms, "Answered {status} in {took_ms:.1} ms");
+    metrics::http_request(method, route, status, took);
 }
 
 /// Gives a refusal its request's id, and turns actix's own bare refusals into problems.
@@ -83,6 +97,12 @@ fn refusal(error: &Error, id: &str) -> HttpResponse {
     let status = error.as_response_error().status_code();
     let code = if status.is_server_error() { "internal" } else { "bad_request" };
     Problem::plain(status, code, error.to_string()).response(id)
+}
+
+/// What is not JSON may be large, and takes as long to arrive as its sender's network needs.
+fn brings_a_file(request: &ServiceRequest) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| !kind.as_bytes().starts_with(b"application/json"))
 }
 
 fn request_id(request: &ServiceRequest) -> String {

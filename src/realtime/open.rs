@@ -111,7 +111,7 @@ fn request_id(request: &HttpRequest) -> String {
 async fn serve(ctx: web::Data<Context>, hub: Hub, mut socket: Socket, caller: Option<Caller>) {
     let (caller, reference) = match caller {
         Some(caller) => (caller, None),
-        None => match tokio::time::timeout(PROOF_PATIENCE, first_frame(&ctx, &mut socket)).await {
+        None => match tokio::time::timeout(PROOF_PATIENCE, Box::pin(first_frame(&ctx, &mut socket))).await {
             Ok(Some(proven)) => proven,
             Ok(None) => return,
             Err(_) => return socket.mailbox().close(Close::Unauthenticated),

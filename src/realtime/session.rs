@@ -17,7 +17,7 @@ use super::{
     socket::{Next, Socket},
 };
 use crate::{
-    actions::{Context, members, presence, typing, users},
+    actions::{Context, in_time, members, presence, typing, users},
     domain::{
         error::{AuthFailure, Error, Result},
         ids::ConversationId,
@@ -73,8 +73,9 @@ pub async fn run(ctx: web::Data<Context>, hub: Hub, mut socket: Socket, caller: 
     let ctx = Arc::clone(&ctx);
     let seat = hub.join(arrival(&caller), socket.mailbox().clone());
     let session = Session { ctx: Arc::clone(&ctx), caller: RefCell::new(caller.clone()), seat };
-    let device = presence::arrive(&ctx, &caller).await;
-    match welcome(&session, &socket, reference).await {
+    // What happens once is boxed: a socket that has opened must not keep the room for it.
+    let device = Box::pin(presence::arrive(&ctx, &caller)).await;
+    match Box::pin(in_time(welcome(&session, &socket, reference))).await {
         Ok(()) => converse(&session, &mut socket).await,
         Err(error) => socket.mailbox().reply(refusal(None, &error)),
     }
@@ -133,7 +134,7 @@ async fn converse(session: &Session, socket: &mut Socket) {
         let text = match next {
             Some(Next::Text(text)) => text,
             Some(Next::Recheck) => {
-                recheck(session).await;
+                Box::pin(recheck(session)).await;
                 continue;
             }
             None => break,
@@ -167,7 +168,7 @@ async fn finish(answers: &mut FuturesOrdered<Answering<'_>>, socket: &Socket) {
 async fn carry_out(session: &Session, request: Request) -> ByteString {
     let reference = request.reference.as_deref();
     let outcome = match request.command {
-        Ok(command) => dispatch(session, reference, command).await,
+        Ok(command) => in_time(dispatch(session, reference, command)).await,
         Err(error) => Err(error),
     };
     outcome.unwrap_or_else(|error| event::error(reference, &problem(&error)))
@@ -176,8 +177,9 @@ async fn carry_out(session: &Session, request: Request) -> ByteString {
 /// Reads the memberships again, after something may have been lost between the nodes.
 async fn recheck(session: &Session) {
     let caller = session.caller();
-    if let Err(error) = session.seat.subscribe(members::memberships(&session.ctx, &caller)).await {
-        tracing::warn!(%error, "Memberships could not be read again: {error}");
+    let memberships = in_time(members::memberships(&session.ctx, &caller));
+    if let Err(error) = session.seat.subscribe(memberships).await {
+        tracing::warn!(%error, "Memberships could not be read again, which will be tried once more: {error}");
     }
 }
 

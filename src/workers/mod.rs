@@ -9,7 +9,10 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{actions::Context, domain::error::Result};
+use crate::{
+    actions::{Context, in_time},
+    domain::error::Result,
+};
 
 /// How often revocations written by other processes are looked for: their sockets close within a second.
 const WATCH_EVERY: Duration = Duration::from_millis(300);
@@ -31,6 +34,7 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(every(SWEEP_EVERY, ctx, stop, |ctx| async move { sweep::forget(&ctx).await }));
 }
 
+/// Does a piece of work again and again; what takes too long is broken off, and tried again too.
 fn every<F, W>(period: Duration, ctx: &Arc<Context>, stop: &CancellationToken, work: F) -> Worker
 where
     F: Fn(Arc<Context>) -> W + Send + 'static,
@@ -41,7 +45,7 @@ where
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = work(Arc::clone(&ctx)).await {
+            if let Err(error) = in_time(work(Arc::clone(&ctx))).await {
                 tracing::warn!(%error, "Work in the background failed, and is tried again: {error}");
             }
         }

@@ -9,7 +9,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actions::{Context, unread},
+    actions::{Context, in_time, unread},
     cluster::bus::Delivery,
     domain::event::Touch,
 };
@@ -49,7 +49,7 @@ pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
 /// Tells; answers with how long it took and what could not be told.
 async fn tell(ctx: Arc<Context>, touched: HashSet<Touch>) -> (Duration, HashSet<Touch>) {
     let began = Instant::now();
-    let outcome = unread::tell(&ctx, &touched.iter().copied().collect::<Vec<_>>()).await;
+    let outcome = in_time(unread::tell(&ctx, &touched.iter().copied().collect::<Vec<_>>())).await;
     if let Err(error) = &outcome {
         tracing::warn!(%error, "Unread counts were not told: {error}");
     }

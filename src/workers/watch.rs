@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::WATCH_EVERY;
 use crate::{
-    actions::Context,
+    actions::{Context, in_time},
     domain::{clock::Time, error::Result, event::Revocation},
     store::revocations,
 };
@@ -23,7 +23,7 @@ pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
     let mut ticks = interval(WATCH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if let Err(error) = look(&ctx, &mut seen).await {
+        if let Err(error) = in_time(look(&ctx, &mut seen)).await {
             tracing::debug!(%error, "Revocations could not be read: {error}");
         }
     }

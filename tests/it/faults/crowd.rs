@@ -70,11 +70,6 @@ impl Crowd {
         crowd
     }
 
-    /// Those who listen at the nodes of these, from the first on.
-    pub fn heard_by(&self, place: usize) -> Heard {
-        self.heard[place].borrow().clone()
-    }
-
     /// Ends the talk: everybody has their last words acknowledged, and hears all that was said. Then compares.
     pub async fn end(mut self) {
         self.hush.cancel();

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod command;
 pub mod directory;
+pub mod own_postgres;
 pub mod person;
 pub mod postgres;
 pub mod process;

@@ -5,7 +5,9 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::SocketAddr,
     os::unix::process::CommandExt,
+    path::PathBuf,
     process::{ChildStdin, Command, Stdio},
     sync::{
         LazyLock,
@@ -65,6 +67,17 @@ impl Database {
     /// How to connect to it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The socket of the server that it is on.
+    pub fn socket(&self) -> PathBuf {
+        let (_, directory) = self.url.split_once("?host=").expect("the server listens on a socket");
+        PathBuf::from(directory).join(".s.PGSQL.5432")
+    }
+
+    /// How to connect to it over this address, which leads to the same server.
+    pub fn url_over(&self, address: SocketAddr) -> String {
+        format!("postgres://colloquy@{address}/{}?sslmode=disable", self.name)
     }
 
     /// A connection, to look at what no interface shows.
