@@ -54,6 +54,12 @@ pub fn is_worth_retrying(error: &sqlx::Error) -> bool {
     matches!(sql_state(error).as_deref(), Some("40001" | "40P01"))
 }
 
+/// Whether the connection ended, be it that its server stopped.
+pub fn is_lost(error: &sqlx::Error) -> bool {
+    // admin_shutdown and crash_shutdown
+    matches!(error, sqlx::Error::Io(_)) || matches!(sql_state(error).as_deref(), Some("57P01" | "57P02"))
+}
+
 /// Whether the database can't be reached, is starting, stopping or full, so that others fail alike.
 pub fn is_away(error: &sqlx::Error) -> bool {
     match error {

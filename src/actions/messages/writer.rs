@@ -18,7 +18,7 @@ use super::{
     send::{Item, Sent},
 };
 use crate::{
-    actions::Context,
+    actions::{Context, PATIENCE},
     cluster::bus::Envelope,
     domain::{
         clock::Time,
@@ -39,7 +39,7 @@ use crate::{
 const BATCH: usize = 256;
 /// How long connecting may take before those who wait are told that the database is away.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
-/// How often a batch is tried again after a serialization failure or a deadlock.
+/// How often a batch is tried again after a serialization failure, a deadlock or the end of the connection.
 const RETRIES: usize = 3;
 
 /// One writer with a connection of its own: the pool would ping it before and after each batch.
@@ -90,15 +90,23 @@ impl Writer {
     async fn try_write(&mut self, ctx: &Context, items: &mut [Item]) -> sqlx::Result<Written> {
         let mut tries = 0;
         loop {
-            match self.write(ctx, items).await {
-                Err(error) if store::is_worth_retrying(&error) && tries < RETRIES => tries += 1,
-                Err(error) => {
-                    // Whatever went wrong, the next batch starts on a connection without a past.
-                    self.connection = None;
+            let error = match timeout(PATIENCE, self.write(ctx, items)).await {
+                Ok(Ok(written)) => return Ok(written),
+                Ok(Err(error)) => error,
+                Err(_) => sqlx::Error::PoolTimedOut,
+            };
+            if !store::is_worth_retrying(&error) {
+                // Whatever went wrong, the next attempt starts on a connection without a past.
+                let was_connected = self.connection.take().is_some();
+                // It may have died long ago, when nobody sent anything. What was committed all the same is found by its id.
+                if !was_connected || !store::is_lost(&error) {
                     return Err(error);
                 }
-                written => return written,
             }
+            if tries == RETRIES {
+                return Err(error);
+            }
+            tries += 1;
         }
     }
 
