@@ -131,13 +131,20 @@ impl Hub {
 impl Seat {
     /// Lets the socket hear the conversations that `load` finds, and its person's own matters; again after a recheck.
     ///
-    /// Changes seen while it loads beat what it finds. What `load` pushes at its end, such as `ready`, comes before anything
+    /// Where it fails, a later sweep asks for it again. Changes seen while it loads beat what it finds. What `load` pushes at its end, such as `ready`, comes before anything
     /// that is heard.
     pub async fn subscribe<E>(&self, load: impl Future<Output = Result<Vec<Membership>, E>>) -> Result<(), E> {
         // Take notes before loading, or a removal in between is lost.
         self.hub.people().take_notes(self.id);
-        let memberships = load.await?;
-        self.hub.people().subscribe(self.id, memberships);
+        let loaded = load.await;
+        let mut people = self.hub.people();
+        match loaded {
+            Ok(memberships) => people.subscribe(self.id, memberships),
+            Err(error) => {
+                people.stay_unsure(self.id);
+                return Err(error);
+            }
+        }
         Ok(())
     }
 

@@ -48,6 +48,8 @@ struct Guest {
     is_subscribed: bool,
     /// What changed while their memberships are being loaded.
     notes: Option<Vec<Note>>,
+    /// Whether their memberships could not be loaded.
+    is_unsure: bool,
     /// How much the rooms had been told when they last asked for heads.
     told: u64,
     heard_at: Instant,
@@ -87,6 +89,7 @@ impl People {
             viewing: Vec::new(),
             is_subscribed: false,
             notes: None,
+            is_unsure: false,
             told: self.rooms.told(),
             heard_at: now,
             pinged_at: now,
@@ -141,6 +144,12 @@ impl People {
                 self.require_sync(seat, id);
             }
         }
+    }
+
+    /// Where somebody belongs could not be found out.
+    pub fn stay_unsure(&mut self, seat: u32) {
+        let guest = self.guest(seat);
+        (guest.notes, guest.is_unsure) = (None, true);
     }
 
     pub fn hears(&self, seat: u32, conversation_id: ConversationId) -> bool {
@@ -203,6 +212,9 @@ impl People {
         for (_, guest) in &mut self.guests {
             if guest.mailbox.take_heard() {
                 guest.heard_at = now;
+            }
+            if mem::take(&mut guest.is_unsure) {
+                guest.mailbox.ask_to_recheck();
             }
             if guest.arrival.expires_at <= time {
                 guest.mailbox.close(Close::TokenExpired);
