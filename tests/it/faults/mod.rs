@@ -5,6 +5,7 @@ mod crowd;
 mod ledger;
 mod line;
 mod listener;
+mod nodes;
 mod postgres;
 mod redis;
 mod server;

@@ -24,16 +24,17 @@ start() {
     done
     echo "$! $directory/socket"
 }
+# It is there no more where it was killed before.
+end() { { kill -9 $!; wait $!; } 2>/dev/null; }
 start
 while read -r order; do
     case $order in
-        kill) kill -9 $!; wait $! 2>/dev/null; rm -f "$directory/socket"; echo killed ;;
+        kill) end; rm -f "$directory/socket"; echo killed ;;
         start) start ;;
         flush) redis-cli -s "$directory/socket" flushall ;;
     esac
 done
-kill -9 $! 2>/dev/null
-wait $! 2>/dev/null
+end
 rm -rf "$directory"
 "#;
 
