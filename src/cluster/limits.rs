@@ -1,12 +1,13 @@
 //! How often somebody may do something: the generic cell rate algorithm, one cell per person, account or address.
 
 use std::{
-    num::NonZeroU32,
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use deadpool_redis::redis::Script;
-use governor::{Quota, RateLimiter, middleware::NoOpMiddleware, state::keyed::DefaultKeyedStateStore};
+use futures_util::future::join_all;
 
 use super::link::Link;
 use crate::{
@@ -18,17 +19,40 @@ use crate::{
     },
 };
 
-/// The same algorithm for all nodes: a key holds when its cell will be empty again. Answers with the microseconds to wait.
+/// KEYS: cells, of which each holds when it will be empty again. ARGV: the microseconds of one, and of the whole quota.
+/// Answers with the microseconds to wait, for each.
 const SPEND: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local emission, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local empty_at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + emission
-local wait = empty_at - burst - now
-if wait > 0 then return math.ceil(wait) end
-redis.call('SET', KEYS[1], string.format('%.0f', empty_at), 'PX', math.ceil((empty_at - now) / 1000))
+local one, whole = tonumber(ARGV[1]), tonumber(ARGV[2])
+local waits = {}
+for i, key in ipairs(KEYS) do
+    local empty_at = math.max(tonumber(redis.call('GET', key) or 0), now) + one
+    waits[i] = math.max(math.ceil(empty_at - whole - now), 0)
+    if waits[i] == 0 then
+        redis.call('SET', key, string.format('%.0f', empty_at), 'PX', math.ceil((empty_at - now) / 1000))
+    end
+end
+return waits
+";
+
+/// KEYS: cells. ARGV: the microseconds of one.
+const GIVE_BACK: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+for _, key in ipairs(KEYS) do
+    local empty_at = tonumber(redis.call('GET', key) or 0) - tonumber(ARGV[1])
+    if empty_at > now then
+        redis.call('SET', key, string.format('%.0f', empty_at), 'PX', math.ceil((empty_at - now) / 1000))
+    else
+        redis.call('DEL', key)
+    end
+end
 return 0
 ";
+
+/// Parts into which the cells fall, so that each part has one place in a Redis Cluster. All nodes must agree on it.
+const PARTITIONS: usize = 16;
 
 /// The limits of this server; one of 0 is none.
 #[derive(Debug)]
@@ -44,53 +68,76 @@ pub struct Limits {
 #[derive(Debug)]
 enum Body {
     Local,
-    Redis(Link, Script),
+    Redis { link: Link, spend: Script, give_back: Script },
 }
 
 #[derive(Debug)]
 struct Rate {
-    quota: NonZeroU32,
+    quota: u32,
     period: Duration,
-    cells: RateLimiter<String, DefaultKeyedStateStore<String>, Ticker, NoOpMiddleware<Instant>>,
+    /// When each cell will be empty again.
+    cells: Mutex<HashMap<String, Instant>>,
 }
-
-/// Our clock, as the limiter asks it.
-#[derive(Clone, Debug)]
-struct Ticker(Clock);
 
 impl Limits {
     /// The limits that the settings name; with a link they hold for all nodes together.
     pub(super) fn new(settings: &Settings, clock: &Clock, link: Option<Link>) -> Self {
         let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
-        let rate = |number, period| Rate::new(NonZeroU32::new(number)?, period, clock);
+        let rate = |quota, period| (quota > 0).then(|| Rate { quota, period, cells: Mutex::default() });
         Self {
             messages: rate(settings.messages_per_minute, minute),
             conversations: rate(settings.conversations_per_hour, hour),
             logins: rate(settings.logins_per_minute, minute),
             clock: clock.clone(),
-            body: link.map_or(Body::Local, |link| Body::Redis(link, Script::new(SPEND))),
+            body: link.map_or(Body::Local, |link| Body::Redis {
+                link,
+                spend: Script::new(SPEND),
+                give_back: Script::new(GIVE_BACK),
+            }),
         }
     }
 
     /// Counts one more, unless that would be too many.
     pub async fn spend(&self, limit: Limit, key: &str) -> Result<()> {
-        let Some(rate) = self.rate(limit) else { return Ok(()) };
+        let wait = self.spend_all(limit, &[key.to_owned()]).await.into_iter().max().unwrap_or_default();
+        if wait.is_zero() { Ok(()) } else { Err(self.refusal(limit, wait)) }
+    }
+
+    /// Counts one more for each key, in their order, unless that would be too many. Says how long each must wait: no time
+    /// where it is counted.
+    pub async fn spend_all(&self, limit: Limit, keys: &[String]) -> Vec<Duration> {
+        let Some(rate) = self.rate(limit) else { return vec![Duration::ZERO; keys.len()] };
         let together = match &self.body {
             Body::Local => None,
-            Body::Redis(link, script) => rate.spend_together(link, script, limit, key).await,
+            Body::Redis { link, spend, .. } => rate.spend_together(link, spend, limit, keys).await,
         };
-        let retry_after = together.unwrap_or_else(|| rate.spend_here(key, &self.clock));
-        if retry_after.is_zero() {
-            return Ok(());
+        together.unwrap_or_else(|| rate.spend_here(keys, self.clock.instant()))
+    }
+
+    /// Takes back what was counted for each key.
+    pub async fn give_back(&self, limit: Limit, keys: &[String]) {
+        let Some(rate) = self.rate(limit).filter(|_| !keys.is_empty()) else { return };
+        let together = match &self.body {
+            Body::Local => None,
+            Body::Redis { link, give_back, .. } => rate.give_back_together(link, give_back, limit, keys).await,
+        };
+        if together.is_none() {
+            rate.give_back_here(keys, self.clock.instant());
         }
-        Err(Error::SlowDown { limit, quota: rate.quota.get(), retry_after })
+    }
+
+    /// What to say to one who must wait.
+    pub fn refusal(&self, limit: Limit, wait: Duration) -> Error {
+        Error::SlowDown { limit, quota: self.rate(limit).map_or(0, |rate| rate.quota), retry_after: wait }
     }
 
     /// Forgets whoever has done nothing for so long that it makes no difference.
     pub fn forget_idle(&self) {
+        let now = self.clock.instant();
         for rate in [&self.messages, &self.conversations, &self.logins].into_iter().flatten() {
-            rate.cells.retain_recent();
-            rate.cells.shrink_to_fit();
+            let mut cells = rate.cells();
+            cells.retain(|_, empty_at| *empty_at > now);
+            cells.shrink_to_fit();
         }
     }
 
@@ -104,37 +151,91 @@ impl Limits {
 }
 
 impl Rate {
-    /// The whole quota may be spent at once, and comes back bit by bit.
-    fn new(quota: NonZeroU32, period: Duration, clock: &Clock) -> Option<Self> {
-        let cells = Quota::with_period(period / quota.get())?.allow_burst(quota);
-        let cells = RateLimiter::new(cells, DefaultKeyedStateStore::default(), Ticker(clock.clone()));
-        Some(Self { quota, period, cells })
+    /// What one takes. The whole quota may be spent at once, and comes back bit by bit.
+    fn one(&self) -> Duration {
+        self.period / self.quota
     }
 
-    /// How long to wait before spending on this node; no time where it is spent.
-    fn spend_here(&self, key: &str, clock: &Clock) -> Duration {
-        match self.cells.check_key(&key.to_owned()) {
-            Ok(()) => Duration::ZERO,
-            // Never no time: that would mean that it is spent.
-            Err(early) => early.wait_time_from(clock.instant()).max(Duration::from_millis(1)),
+    fn spend_here(&self, keys: &[String], now: Instant) -> Vec<Duration> {
+        let mut cells = self.cells();
+        let spend = |key: &String| {
+            let empty_at = cells.get(key).map_or(now, |empty_at| now.max(*empty_at)) + self.one();
+            let wait = empty_at.saturating_duration_since(now + self.period);
+            if wait.is_zero() {
+                cells.insert(key.clone(), empty_at);
+            }
+            wait
+        };
+        keys.iter().map(spend).collect()
+    }
+
+    fn give_back_here(&self, keys: &[String], now: Instant) {
+        let mut cells = self.cells();
+        for key in keys {
+            let left = cells.remove(key).and_then(|empty_at| empty_at.checked_sub(self.one()));
+            if let Some(empty_at) = left.filter(|empty_at| *empty_at > now) {
+                cells.insert(key.clone(), empty_at);
+            }
         }
     }
 
     /// The same for all nodes; nothing where Redis is away.
-    async fn spend_together(&self, link: &Link, script: &Script, limit: Limit, key: &str) -> Option<Duration> {
-        let name: &'static str = limit.into();
-        let mut spend = script.key(format!("colloquy:limit:{{{name}:{key}}}"));
-        spend.arg((self.period / self.quota.get()).as_micros() as u64).arg(self.period.as_micros() as u64);
-        link.run::<u64>(&spend).await.map(Duration::from_micros)
+    async fn spend_together(
+        &self,
+        link: &Link,
+        script: &Script,
+        limit: Limit,
+        keys: &[String],
+    ) -> Option<Vec<Duration>> {
+        let spending = partitions(keys).into_iter().map(async |(partition, places)| {
+            let mut spend = script.prepare_invoke();
+            for place in &places {
+                spend.key(cell(partition, limit, &keys[*place]));
+            }
+            spend.arg(self.one().as_micros() as u64).arg(self.period.as_micros() as u64);
+            Some((places, link.run::<Vec<u64>>(&spend).await?))
+        });
+        let mut waits = vec![Duration::ZERO; keys.len()];
+        for spent in join_all(spending).await {
+            let (places, answer) = spent?;
+            for (place, wait_us) in places.into_iter().zip(answer) {
+                waits[place] = Duration::from_micros(wait_us);
+            }
+        }
+        Some(waits)
+    }
+
+    async fn give_back_together(&self, link: &Link, script: &Script, limit: Limit, keys: &[String]) -> Option<()> {
+        let giving = partitions(keys).into_iter().map(async |(partition, places)| {
+            let mut give_back = script.prepare_invoke();
+            for place in places {
+                give_back.key(cell(partition, limit, &keys[place]));
+            }
+            link.run::<u64>(give_back.arg(self.one().as_micros() as u64)).await.map(drop)
+        });
+        join_all(giving).await.into_iter().collect()
+    }
+
+    fn cells(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl governor::clock::Clock for Ticker {
-    type Instant = Instant;
-
-    fn now(&self) -> Self::Instant {
-        self.0.instant()
+/// Which keys fall into which part.
+fn partitions(keys: &[String]) -> HashMap<usize, Vec<usize>> {
+    let mut partitions: HashMap<_, Vec<_>> = HashMap::new();
+    for (place, key) in keys.iter().enumerate() {
+        // Keys end in random digits or in whatever people call themselves; bytes added up are spread enough.
+        let partition = key.bytes().map(usize::from).sum::<usize>() % PARTITIONS;
+        partitions.entry(partition).or_default().push(place);
     }
+    partitions
+}
+
+/// The braces are a hash tag.
+fn cell(partition: usize, limit: Limit, key: &str) -> String {
+    let name: &'static str = limit.into();
+    format!("colloquy:limit:{{{partition}}}:{name}:{key}")
 }
 
 #[cfg(test)]
@@ -189,6 +290,25 @@ mod tests {
 
         limits.forget_idle();
 
-        assert_eq!(limits.messages.expect("on").cells.len(), 1);
+        assert_eq!(limits.messages.expect("on").cells().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_can_be_spent_again_and_no_more_than_that() {
+        let (limits, clock) = limits(3);
+        let keys: Vec<_> = ["alice", "bob", "alice", "alice", "alice"].map(str::to_owned).into();
+        let waits = limits.spend_all(Limit::Messages, &keys).await;
+        assert_eq!(waits.iter().map(Duration::is_zero).collect::<Vec<_>>(), [true, true, true, true, false]);
+
+        limits.give_back(Limit::Messages, &["alice".to_owned()]).await;
+        assert_eq!(spend(&limits, "alice").await, None);
+        assert!(spend(&limits, "alice").await.is_some());
+
+        clock.advance(chrono::Duration::seconds(61));
+        limits.give_back(Limit::Messages, &["alice".to_owned()]).await;
+        for _ in 0..3 {
+            assert_eq!(spend(&limits, "alice").await, None);
+        }
+        assert!(spend(&limits, "alice").await.is_some());
     }
 }
