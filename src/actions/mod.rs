@@ -30,6 +30,7 @@ pub mod conversations;
 pub mod group;
 pub mod health;
 pub mod idempotency;
+pub mod lanes;
 pub mod members;
 pub mod messages;
 pub mod preferences;
@@ -41,6 +42,7 @@ pub mod sync;
 pub mod typing;
 pub mod unread;
 pub mod users;
+pub mod writer;
 
 /// How long anything may take: longer than PostgreSQL gives a statement, so that it is mostly the one to end it.
 pub const PATIENCE: Duration = Duration::from_secs(12);
@@ -59,8 +61,10 @@ pub struct Context {
     pub passwords: Passwords,
     /// Signs and verifies tokens.
     pub tokens: Tokens,
-    /// The entrance to the writers.
-    pub sends: messages::send::SendQueue,
+    /// The entrance to the writers of messages.
+    pub sends: lanes::Lanes<messages::send::Item>,
+    /// The entrance to the writer of cursors.
+    pub moves: lanes::Lanes<receipts::writer::Move>,
 }
 
 impl Context {

@@ -3,7 +3,9 @@
 //! Each node tells its own sockets, and counts after it has told them what changed the counts. So the last count that
 //! a socket hears is never older than the last event that it heard.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use sqlx::PgConnection;
 
 use super::Context;
 use crate::{
@@ -14,32 +16,50 @@ use crate::{
         ids::{ConversationId, UserId},
         limits,
     },
-    store::{audiences, receipts},
+    store::{audiences, receipts::counts},
 };
+
+/// People whose counts are asked for in one statement.
+const COUNTED_AT_ONCE: usize = 500;
 
 /// Tells those who are connected here their counts in conversations in which something happened. In conversations of
 /// more than 100 members they count for themselves.
 pub async fn tell(ctx: &Context, touched: &[Touch]) -> Result<()> {
     let mut db = ctx.db.acquire().await?;
-    let mut whole = Vec::new();
-    let mut to_count: HashMap<UserId, Vec<ConversationId>> = HashMap::new();
-    for touch in touched {
-        match *touch {
-            Touch::Members(conversation) => whole.push(conversation),
-            Touch::Person(conversation, user) => to_count.entry(user).or_default().push(conversation),
-        }
-    }
-    for (conversation, user) in audiences::of_small(&mut db, &whole, limits::RECEIPTS_MEMBERS).await? {
-        to_count.entry(user).or_default().push(conversation);
-    }
-    let connected = ctx.cluster.presence.connected_here(to_count.keys().copied());
-    for user in connected {
-        let conversations = to_count.remove(&user).unwrap_or_default();
-        let counts = receipts::unread(&mut db, user, &conversations).await?;
-        let total = counts.iter().map(|count| count.unread).sum();
-        let told = counts.into_iter().filter(|count| conversations.contains(&count.conversation_id));
-        let envelopes = told.map(|count| Envelope::of(&Event::UnreadChanged(user, count, total))).collect();
-        ctx.cluster.bus.tell_here(envelopes).await;
+    let people = concerned(ctx, &mut db, touched).await?;
+    for people in people.chunks(COUNTED_AT_ONCE) {
+        let counted = counts::unread_of_many(&mut db, people).await?;
+        let told =
+            counted.into_iter().map(|(user, count, total)| Envelope::of(&Event::UnreadChanged(user, count, total)));
+        ctx.cluster.bus.tell_here(told.collect()).await;
     }
     Ok(())
+}
+
+/// Those who are connected here and may have other counts now, and where.
+async fn concerned(ctx: &Context, db: &mut PgConnection, touched: &[Touch]) -> Result<Vec<(UserId, ConversationId)>> {
+    let mut people = HashSet::new();
+    // Of each conversation that was touched as a whole, the one whose counts stay as they are, if there is but one.
+    let mut whole: HashMap<ConversationId, Option<UserId>> = HashMap::new();
+    for touch in touched {
+        match *touch {
+            Touch::Person(conversation, user) | Touch::OneOfMany(conversation, user) => {
+                people.insert((user, conversation));
+            }
+            Touch::Members(conversation) => drop(whole.insert(conversation, None)),
+            Touch::Others(conversation, user) => {
+                let spared = whole.entry(conversation).or_insert(Some(user));
+                *spared = spared.filter(|spared| *spared == user);
+            }
+        }
+    }
+    let conversations: Vec<_> = whole.keys().copied().collect();
+    for (conversation, user) in audiences::of_small(db, &conversations, limits::RECEIPTS_MEMBERS).await? {
+        if whole.get(&conversation) != Some(&Some(user)) {
+            people.insert((user, conversation));
+        }
+    }
+    let connected: HashSet<_> =
+        ctx.cluster.presence.connected_here(people.iter().map(|(user, _)| *user)).into_iter().collect();
+    Ok(people.into_iter().filter(|(user, _)| connected.contains(user)).collect())
 }

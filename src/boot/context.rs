@@ -11,7 +11,10 @@ use super::lifecycle::Lifecycle;
 use crate::{
     actions::{
         Context,
-        messages::{send::SendQueue, writer::Writer},
+        lanes::{Exit, Lanes},
+        messages::{send, writer::Sending},
+        receipts::writer::{self as moves, Marking},
+        writer::{Work, Writer},
     },
     auth::{
         password::Passwords,
@@ -22,8 +25,10 @@ use crate::{
     store::secrets,
 };
 
-/// Writers, each with a connection of its own.
+/// Writers of messages, each with a connection of its own.
 const WRITERS: usize = 2;
+/// Writers of cursors.
+const CURSOR_WRITERS: usize = 1;
 /// Passwords hashed at once: each takes a core for tens of milliseconds.
 const PASSWORDS_AT_ONCE: usize = 1;
 /// Passwords that may wait to be hashed.
@@ -47,16 +52,26 @@ pub async fn make(
         jwks_url: settings.jwks_url.clone(),
     })?;
     let cluster = super::cluster::make(&settings, &clock, &db, ends).await?;
-    let (sends, lanes) = SendQueue::new(WRITERS);
+    let (sends, send_lanes) = Lanes::new(WRITERS, send::WAITING);
+    let (moves, move_lanes) = Lanes::new(CURSOR_WRITERS, moves::WAITING);
     let passwords = Passwords::new(PASSWORDS_AT_ONCE, PASSWORDS_WAITING);
-    let ctx = Arc::new(Context { db, clock, settings, cluster, passwords, tokens, sends });
-    let (lifecycle, idle) = ends;
+    let ctx = Arc::new(Context { db, clock, settings, cluster, passwords, tokens, sends, moves });
+    start_writers(&ctx, || Sending, send_lanes, ends);
+    start_writers(&ctx, || Marking, move_lanes, ends);
+    Ok(ctx)
+}
+
+fn start_writers<W: Work + 'static>(
+    ctx: &Arc<Context>,
+    work: impl Fn() -> W,
+    lanes: Vec<Exit<W::Item>>,
+    (lifecycle, idle): (&Lifecycle, &CancellationToken),
+) {
     for lane in lanes {
-        let writer = Writer::new(ctx.db.connect_options().as_ref().clone());
-        let (ctx, idle) = (Arc::clone(&ctx), idle.clone());
+        let writer = Writer::new(work(), ctx.db.connect_options().as_ref().clone());
+        let (ctx, idle) = (Arc::clone(ctx), idle.clone());
         lifecycle.spawn(async move { writer.run(&ctx, lane, idle).await });
     }
-    Ok(ctx)
 }
 
 /// The secret of the settings, or the one that all nodes find in the database.

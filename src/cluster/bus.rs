@@ -130,6 +130,11 @@ impl Bus {
         self.order.track(conversation_id, head_seq)
     }
 
+    /// Whether anybody on this node hears a conversation, or did a moment ago.
+    pub fn is_heard(&self, conversation_id: ConversationId) -> bool {
+        self.order.is_tracked(conversation_id)
+    }
+
     /// A worker's last socket of a conversation went.
     pub fn untrack(&self, conversation_id: ConversationId) {
         self.order.untrack(conversation_id);

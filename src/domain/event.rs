@@ -10,7 +10,7 @@ use super::{
     preferences::ConversationPreferences,
     presence::{Onlookers, Presence},
     reaction::ReactionChange,
-    receipt::{Advance, Unread},
+    receipt::{Advance, ReceiptCounts, Unread},
 };
 
 /// Something that sockets are told.
@@ -44,6 +44,10 @@ pub enum Event {
     ConversationRemoved(ConversationId, Vec<UserId>),
     /// A cursor moved.
     Advanced(Advance),
+    /// A cursor moved in a conversation of so many members that only its own person is told, and the others are told numbers.
+    AdvancedAmongMany(Advance),
+    /// How far the members of a large conversation have come, in numbers.
+    ReceiptsChanged(ReceiptCounts),
     /// The person's own settings of a conversation changed.
     PreferencesUpdated(UserId, ConversationPreferences),
     /// The person cleared a conversation for themselves: its settings now, and up to where it was cleared.
@@ -125,8 +129,12 @@ pub enum MembershipChange {
 pub enum Touch {
     /// Those of all members.
     Members(ConversationId),
+    /// Those of all members but one.
+    Others(ConversationId, UserId),
     /// Those of one person.
     Person(ConversationId, UserId),
+    /// Those of one person, in a conversation whose receipts are told in numbers.
+    OneOfMany(ConversationId, UserId),
 }
 
 /// A session, or all sessions of a person, that ended: their sockets are closed.
@@ -153,7 +161,8 @@ impl Event {
             | Self::ParticipantRemoved(participant) => Some(participant.conversation_id),
             Self::ConversationUpdated(_, conversation) => Some(conversation.id),
             Self::ConversationNew(_, conversation) => Some(conversation.shared.id),
-            Self::Advanced(advance) => Some(advance.conversation_id),
+            Self::Advanced(advance) | Self::AdvancedAmongMany(advance) => Some(advance.conversation_id),
+            Self::ReceiptsChanged(counts) => Some(counts.conversation_id),
             Self::PreferencesUpdated(_, own) | Self::FloorMoved(_, own, _) => Some(own.conversation_id),
             Self::UnreadChanged(_, unread, _) => Some(unread.conversation_id),
             Self::ConversationRemoved(id, _)
@@ -187,6 +196,8 @@ impl Event {
             Self::ConversationNew(..)
             | Self::ConversationRemoved(..)
             | Self::Advanced(_)
+            | Self::AdvancedAmongMany(_)
+            | Self::ReceiptsChanged(_)
             | Self::PreferencesUpdated(..)
             | Self::FloorMoved(..)
             | Self::MessageHidden(..)
@@ -221,6 +232,8 @@ impl Event {
             | Self::ParticipantRemoved(participant) => members(participant.conversation_id, None),
             Self::ConversationUpdated(_, conversation) => members(conversation.id, None),
             Self::Advanced(advance) => members(advance.conversation_id, None),
+            Self::AdvancedAmongMany(advance) => Audience::Users(vec![advance.user_id]),
+            Self::ReceiptsChanged(counts) => members(counts.conversation_id, None),
             Self::SyncRequired(id) => members(*id, None),
             Self::ConversationRemoved(_, users) => Audience::Users(users.clone()),
             Self::ConversationNew(user, _)
@@ -269,6 +282,8 @@ impl Event {
             Some(Touch::Members(message.conversation_id))
         } else if let Self::Advanced(advance) = self {
             Some(Touch::Person(advance.conversation_id, advance.user_id))
+        } else if let Self::AdvancedAmongMany(advance) = self {
+            Some(Touch::OneOfMany(advance.conversation_id, advance.user_id))
         } else if let Self::MessageHidden(user, conversation, _) = self {
             Some(Touch::Person(*conversation, *user))
         } else if let Self::FloorMoved(user, own, _) = self {

@@ -59,6 +59,28 @@ pub struct Advance {
     pub at: Time,
 }
 
+/// How far the members of a large conversation have come with its newest messages, in numbers.
+#[derive(Clone, Debug)]
+pub struct ReceiptCounts {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// How many members there are.
+    pub participant_count: i32,
+    /// The counts, by ascending place of the message.
+    pub counts: Vec<ReceiptCount>,
+}
+
+/// How many of the others have come how far with one message.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiptCount {
+    /// The message's place.
+    pub seq: i64,
+    /// Whom it reached.
+    pub delivered: i64,
+    /// Who has read it.
+    pub read: i64,
+}
+
 /// How far somebody says to have come.
 #[derive(Clone, Debug)]
 pub enum Reached {

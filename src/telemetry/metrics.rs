@@ -21,6 +21,9 @@ const MAILBOXES_CLOSED: &str = "colloquy_mailboxes_closed_total";
 const SEND_QUEUE_DEPTH: &str = "colloquy_send_queue_depth";
 const SEND_BATCH_MESSAGES: &str = "colloquy_send_batch_messages";
 const COMMIT_SECONDS: &str = "colloquy_commit_seconds";
+const RECEIPT_QUEUE_DEPTH: &str = "colloquy_receipt_queue_depth";
+const RECEIPT_BATCH_MOVES: &str = "colloquy_receipt_batch_moves";
+const RECEIPT_COMMIT_SECONDS: &str = "colloquy_receipt_commit_seconds";
 const DATABASE_CONNECTIONS: &str = "colloquy_database_connections";
 
 /// How often new observations are folded into the histograms.
@@ -28,6 +31,15 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 const BATCHES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// A queue of what is written in batches.
+#[derive(Clone, Copy, Debug)]
+pub enum Lane {
+    /// Messages.
+    Sends,
+    /// Moves of cursors.
+    Receipts,
+}
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(Instruments::install);
 
@@ -83,20 +95,21 @@ pub fn mailbox_closed() {
     INSTRUMENTS.mailboxes_closed.increment(1);
 }
 
-/// A message waits to be written.
-pub fn send_queued() {
-    INSTRUMENTS.send_queue_depth.increment(1);
+/// Something waits to be written.
+pub fn queued(lane: Lane) {
+    INSTRUMENTS.lane(lane).depth.increment(1);
 }
 
-/// A batch of messages left the queue.
-pub fn sends_taken(count: usize) {
-    INSTRUMENTS.send_queue_depth.decrement(count as f64);
-    INSTRUMENTS.send_batch_messages.record(count as f64);
+/// A batch left its queue.
+pub fn batch_taken(lane: Lane, count: usize) {
+    let lane = INSTRUMENTS.lane(lane);
+    lane.depth.decrement(count as f64);
+    lane.batches.record(count as f64);
 }
 
-/// A batch of messages was committed.
-pub fn committed(took: Duration) {
-    INSTRUMENTS.commit_seconds.record(took);
+/// A batch was committed.
+pub fn committed(lane: Lane, took: Duration) {
+    INSTRUMENTS.lane(lane).commit_seconds.record(took);
 }
 
 /// How many connections to the database there are, and how many of them are idle.
@@ -128,11 +141,17 @@ struct Instruments {
     fetches: Counter,
     parcels_lost: Counter,
     mailboxes_closed: Counter,
-    send_queue_depth: Gauge,
-    send_batch_messages: Histogram,
-    commit_seconds: Histogram,
+    sends: LaneInstruments,
+    receipts: LaneInstruments,
     connections_idle: Gauge,
     connections_used: Gauge,
+}
+
+/// The instruments of one lane.
+struct LaneInstruments {
+    depth: Gauge,
+    batches: Histogram,
+    commit_seconds: Histogram,
 }
 
 impl Instruments {
@@ -140,6 +159,7 @@ impl Instruments {
         let exporter = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
             .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(SEND_BATCH_MESSAGES.to_owned()), &BATCHES))
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(RECEIPT_BATCH_MOVES.to_owned()), &BATCHES))
             .expect("the buckets are not empty")
             .install_recorder()
             .expect("nothing else in this process records metrics");
@@ -153,11 +173,25 @@ impl Instruments {
             fetches: counter!(FETCHES),
             parcels_lost: counter!(PARCELS_LOST),
             mailboxes_closed: counter!(MAILBOXES_CLOSED),
-            send_queue_depth: gauge!(SEND_QUEUE_DEPTH),
-            send_batch_messages: histogram!(SEND_BATCH_MESSAGES),
-            commit_seconds: histogram!(COMMIT_SECONDS),
+            sends: LaneInstruments {
+                depth: gauge!(SEND_QUEUE_DEPTH),
+                batches: histogram!(SEND_BATCH_MESSAGES),
+                commit_seconds: histogram!(COMMIT_SECONDS),
+            },
+            receipts: LaneInstruments {
+                depth: gauge!(RECEIPT_QUEUE_DEPTH),
+                batches: histogram!(RECEIPT_BATCH_MOVES),
+                commit_seconds: histogram!(RECEIPT_COMMIT_SECONDS),
+            },
             connections_idle: gauge!(DATABASE_CONNECTIONS, "state" => "idle"),
             connections_used: gauge!(DATABASE_CONNECTIONS, "state" => "used"),
+        }
+    }
+
+    fn lane(&self, lane: Lane) -> &LaneInstruments {
+        match lane {
+            Lane::Sends => &self.sends,
+            Lane::Receipts => &self.receipts,
         }
     }
 }
@@ -175,6 +209,9 @@ fn describe() {
     describe_gauge!(SEND_QUEUE_DEPTH, "Messages that wait to be written.");
     describe_histogram!(SEND_BATCH_MESSAGES, "Messages committed together.");
     describe_histogram!(COMMIT_SECONDS, "How long committing a batch of messages took.");
+    describe_gauge!(RECEIPT_QUEUE_DEPTH, "Moves of cursors that wait to be written.");
+    describe_histogram!(RECEIPT_BATCH_MOVES, "Moves of cursors committed together.");
+    describe_histogram!(RECEIPT_COMMIT_SECONDS, "How long committing a batch of moves took.");
     describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, idle and used.");
 }
 

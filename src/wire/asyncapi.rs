@@ -11,7 +11,7 @@ use super::{
     presence::{PresenceView, SetPresence},
     problem::ProblemView,
     reactions::{React, ReactionChangeView, ReactionsView},
-    receipts::{AdvanceView, MarkDelivered, MarkRead, OwnReceiptView},
+    receipts::{AdvanceView, MarkDelivered, MarkRead, OwnReceiptView, ReceiptCountsView},
     sync::{HiddenMessageView, Sync, SyncView},
 };
 
@@ -133,8 +133,15 @@ fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
     add("conversation:new", "You are in a conversation that is new to you.", shapes.of::<OwnConversationView>());
     let removed = "You are no longer in a conversation, or it is gone.";
     add("conversation:removed", removed, shapes.of::<ConversationRefView>());
-    add("message:delivered", "A delivered cursor moved.", shapes.of::<AdvanceView>());
-    add("message:read", "A read cursor moved.", shapes.of::<AdvanceView>());
+    let (delivered, read) = (
+        "A delivered cursor moved. Above 100 members this is told of your own, and `receipts:changed` of the others'.",
+        "A read cursor moved. Above 100 members this is told of your own, and `receipts:changed` of the others'.",
+    );
+    add("message:delivered", delivered, shapes.of::<AdvanceView>());
+    add("message:read", read, shapes.of::<AdvanceView>());
+    let counts = "Cursors moved in a conversation of more than 100 members: how many of the others got and read its \
+                  newest messages. Absolute, and told at most once a second.";
+    add("receipts:changed", counts, shapes.of::<ReceiptCountsView>());
     add("preferences:updated", "Your own settings changed.", shapes.of::<PreferencesChangeView>());
     add("message:hidden", "You deleted a message for yourself.", shapes.of::<HiddenMessageView>());
     add("unread:changed", "Your unread counts, absolute.", shapes.of::<UnreadChangeView>());

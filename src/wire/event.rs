@@ -11,7 +11,7 @@ use super::{
     presence::PresenceView,
     problem::ProblemView,
     reactions::ReactionChangeView,
-    receipts::AdvanceView,
+    receipts::{AdvanceView, ReceiptCountsView},
     sync::HiddenMessageView,
     users::OwnUserView,
 };
@@ -129,10 +129,11 @@ pub fn encode(event: &Event) -> ByteString {
         Event::ConversationRemoved(id, _) => {
             render("conversation:removed", event, ConversationRefView { conversation_id: *id })
         }
-        Event::Advanced(advance) => match advance.kind {
+        Event::Advanced(advance) | Event::AdvancedAmongMany(advance) => match advance.kind {
             ReceiptKind::Delivered => render("message:delivered", event, AdvanceView::from(advance)),
             ReceiptKind::Read => render("message:read", event, AdvanceView::from(advance)),
         },
+        Event::ReceiptsChanged(counts) => render("receipts:changed", event, ReceiptCountsView::from(counts)),
         Event::SyncRequired(id) => render("sync:required", event, ConversationRefView { conversation_id: *id }),
         _ => encode_personal(event),
     }

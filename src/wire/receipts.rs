@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::domain::{
     error::{Error, Result},
     ids::{ConversationId, MessageId, UserId},
-    receipt::{Advance, Reached, Receipt, ReceiptKind, Unread},
+    receipt::{Advance, Reached, Receipt, ReceiptCount, ReceiptCounts, ReceiptKind, Unread},
 };
 
 /// Where one member stands in a conversation.
@@ -138,6 +138,42 @@ pub struct AdvanceView {
 impl From<&Advance> for AdvanceView {
     fn from(advance: &Advance) -> Self {
         Self { conversation_id: advance.conversation_id, user_id: advance.user_id, seq: advance.seq, at: advance.at }
+    }
+}
+
+/// How far the members of a large conversation have come with its newest messages, in numbers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ReceiptCounts)]
+pub struct ReceiptCountsView {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// How many members there are, the senders included.
+    pub participant_count: i32,
+    /// The newest messages, up to 20, ascending by `seq`.
+    pub counts: Vec<ReceiptCountView>,
+}
+
+/// How many of the others have come how far with one message; absolute.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ReceiptCount)]
+pub struct ReceiptCountView {
+    /// The message's place.
+    pub seq: i64,
+    /// How many it reached.
+    pub delivered: i64,
+    /// How many have read it.
+    pub read: i64,
+}
+
+impl From<&ReceiptCounts> for ReceiptCountsView {
+    fn from(counts: &ReceiptCounts) -> Self {
+        let count =
+            |count: &ReceiptCount| ReceiptCountView { seq: count.seq, delivered: count.delivered, read: count.read };
+        Self {
+            conversation_id: counts.conversation_id,
+            participant_count: counts.participant_count,
+            counts: counts.counts.iter().map(count).collect(),
+        }
     }
 }
 

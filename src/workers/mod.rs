@@ -1,7 +1,7 @@
 //! What the clock turns: work that nobody waits for. Invariant: a worker that fails says so and tries again.
 
+mod later;
 mod sweep;
-mod unread;
 mod watch;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
@@ -30,7 +30,8 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(Box::pin(async move { keys.tokens.keep_keys_fresh(until).await }));
     spawn(Box::pin(watch::run(Arc::clone(ctx), stop.clone())));
     spawn(every(PRESENCE_EVERY, ctx, stop, |ctx| async move { sweep::presence(&ctx).await }));
-    spawn(Box::pin(unread::run(Arc::clone(ctx), stop.clone())));
+    spawn(Box::pin(later::UNREAD.run(Arc::clone(ctx), stop.clone())));
+    spawn(Box::pin(later::RECEIPT_COUNTS.run(Arc::clone(ctx), stop.clone())));
     spawn(every(SWEEP_EVERY, ctx, stop, |ctx| async move { sweep::forget(&ctx).await }));
 }
 

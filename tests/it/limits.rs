@@ -1,5 +1,6 @@
 //! How much of anything there may be, and how often.
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -169,6 +170,42 @@ async fn limits_hold_across_nodes() {
 
     assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 6, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 6, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn neither_retries_nor_refusals_count_whichever_node_they_are_sent_to() {
+    let (north, south) = TestServer::pair_with(|settings| settings.messages_per_minute = 3).await;
+    let ada = north.person("ada").await;
+    let (there, group) = (ada.at(&south), ada.opens_group_with([]).await);
+    let first = json!({"id": new_id(), "body": "One"});
+    ada.sends(&group, first.clone()).await.expect(201);
+
+    for caller in [&ada, &there] {
+        for _ in 0..3 {
+            caller.sends(&group, first.clone()).await.expect(200);
+            caller.sends(&group, json!({"body": "Re", "reply_to": new_id()})).await.refused_for("reply_to");
+            caller.sends(&new_id(), json!({"body": "Hello?"})).await.refused(404, "not_found");
+        }
+    }
+
+    there.says(&group, "Two").await;
+    ada.says(&group, "Three").await;
+    is_limited(there.sends(&group, json!({"body": "Four"})).await, 3);
+    there.sends(&group, first).await.expect(200);
+}
+
+#[tokio::test]
+async fn many_sends_at_once_are_let_in_up_to_the_limit_and_no_further() {
+    let (north, south) = TestServer::pair_with(|settings| settings.messages_per_minute = 10).await;
+    let ada = north.person("ada").await;
+    let (there, group) = (ada.at(&south), ada.opens_group_with([]).await);
+
+    let callers = (0..40).map(|turn| if turn % 2 == 0 { &ada } else { &there });
+    let replies = join_all(callers.map(|caller| caller.sends(&group, json!({"body": "Hello"})))).await;
+
+    let with = |status: u16| replies.iter().filter(|reply| reply.status == status).count();
+    assert_eq!((with(201), with(429)), (10, 30));
+    assert_eq!(ada.sees(&group).await["head_seq"], 10);
 }
 
 #[tokio::test]

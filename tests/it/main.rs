@@ -12,6 +12,7 @@ mod auth;
 mod blocks;
 mod cli;
 mod conversations;
+mod crowds;
 mod edits;
 mod embedded;
 mod errors;

@@ -1,6 +1,9 @@
 //! Two nodes that share a database and a Redis are one server to those who talk through them, also while Redis is away.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -39,6 +42,45 @@ async fn what_is_said_at_both_nodes_at_once_is_heard_at_both_in_one_order() {
         }
         assert_eq!(heard, (1..=40).collect::<Vec<_>>());
     }
+}
+
+#[tokio::test]
+async fn batches_of_two_nodes_that_overlap_never_deadlock() {
+    let (north, south) = TestServer::pair().await;
+    let people = north.people(["ada", "bob", "carol", "dave"]).await;
+    let [ada, bob, carol, dave] = &people;
+    let mut groups = Vec::new();
+    for _ in 0..8 {
+        groups.push(ada.opens_group_with([bob, carol, dave]).await);
+    }
+
+    let turns = (0..400).map(async |turn: usize| {
+        let (person, node) = (&people[turn % 4], if turn < 200 { &north } else { &south });
+        // In any order but the same one, so that batches come to hold what others want.
+        let group = &groups[turn * 5 % 8];
+        let reply = match turn % 5 {
+            0 => person.at(node).post(&format!("/conversations/{group}/read"), json!({})).await,
+            _ => person.at(node).sends(group, json!({"body": turn.to_string()})).await,
+        };
+        assert!(matches!(reply.status, 200 | 201), "{reply}");
+    });
+    join_all(turns).await;
+
+    let mut heads = 0;
+    for group in &groups {
+        heads += ada.sees(group).await["head_seq"].as_i64().expect("a number");
+    }
+    assert_eq!(heads, 320);
+    let database = Arc::clone(&north.database);
+    // Connections hand in their counts when they end.
+    north.stop().await;
+    south.stop().await;
+    let deadlocks: i64 =
+        sqlx::query_scalar("select deadlocks from pg_stat_database where datname = current_database()")
+            .fetch_one(&mut database.connect().await)
+            .await
+            .expect("it is counted");
+    assert_eq!(deadlocks, 0);
 }
 
 #[tokio::test]

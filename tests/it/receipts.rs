@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
+use sqlx::Connection;
 
 use crate::harness::{each, id, person::Person, reply::redacted, seq, server::TestServer};
 
@@ -250,4 +251,49 @@ async fn marks_made_by_many_devices_at_once_end_at_the_furthest() {
 
     assert_eq!(stands(&ada, &group, &bob).await, (20, 20));
     assert_eq!(bob.sees(&group).await["unread"], 0);
+}
+
+#[tokio::test]
+async fn a_cursor_whose_row_is_held_waits_and_holds_up_nobody_else() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    let group = ada.opens_group_with([&bob, &eve]).await;
+    ada.says(&group, "One").await;
+    let mut db = server.database.connect().await;
+    let mut held = db.begin().await.expect("it is a database");
+    sqlx::query("select 1 from members where user_id = $1::uuid for update")
+        .bind(bob.id.parse::<uuid::Uuid>().expect("it is an id"))
+        .execute(&mut *held)
+        .await
+        .expect("nobody else holds it");
+
+    let (caller, place) = (bob.clone(), group.clone());
+    let waiting = tokio::spawn(async move { marks(&caller, &place, "read", json!({})).await });
+    for _ in 0..3 {
+        assert_eq!(marks(&eve, &group, "read", json!({})).await["read_seq"], 1);
+    }
+    assert_eq!(stands(&ada, &group, &bob).await, (0, 0));
+    assert!(!waiting.is_finished());
+    held.rollback().await.expect("it was held until now");
+
+    assert_eq!(waiting.await.expect("it is answered")["read_seq"], 1);
+    assert_eq!(stands(&ada, &group, &bob).await, (1, 1));
+}
+
+#[tokio::test]
+async fn strangers_move_no_cursor_whatever_they_say() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let sent = ada.says(&group, "One").await;
+    bob.removes(&group, &bob).await.expect(204);
+
+    for stranger in [&bob, &eve] {
+        for how_far in [json!({}), json!({"seq": 1}), json!({"message_ids": [id(&sent)]})] {
+            stranger.post(&format!("/conversations/{group}/read"), how_far).await.refused(404, "not_found");
+        }
+        stranger.post(&format!("/conversations/{group}/delivered"), json!({"seq": 1})).await.refused(404, "not_found");
+    }
+    let list = ada.get(&format!("/conversations/{group}/receipts")).await.expect(200);
+    assert_eq!(each(&list, "user_id"), [&json!(ada.id)]);
 }

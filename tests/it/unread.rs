@@ -133,3 +133,21 @@ async fn a_deletion_for_everyone_takes_back_the_count_on_every_device() {
     let is_zero = |event: &Value| event["data"]["unread"] == 0 && event["data"]["conversation_id"] == group.as_str();
     bobs.hears_where("unread:changed", is_zero).await;
 }
+
+#[tokio::test]
+async fn whose_counts_stay_as_they_are_is_not_told_of_them() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
+
+    ada.says(&group, "Hello").await;
+    bobs.hears_where("unread:changed", |event| event["data"]["unread"] == 1).await;
+    adas.heard_nothing_of("unread:changed").await;
+    bob.says(&group, "Hello you").await;
+
+    bobs.hears_where("unread:changed", |event| event["data"]["unread"] == 0).await;
+    adas.hears_where("unread:changed", |event| event["data"]["unread"] == 1).await;
+    ada.says(&group, "And on").await;
+    adas.hears_where("unread:changed", |event| event["data"]["unread"] == 0).await;
+}

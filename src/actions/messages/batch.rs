@@ -118,6 +118,11 @@ impl Batch {
         self.heads.values().copied().collect()
     }
 
+    /// Whether a sender's own cursor passes something of others, so that their unread counts may change.
+    pub fn has_passed(&self, conversation: ConversationId, sender: UserId) -> bool {
+        self.senders.get(&(conversation, sender)).is_some_and(|cursor| cursor.is_marked)
+    }
+
     /// The senders' own cursors to move.
     pub fn senders(&self) -> Vec<receipts::Sent> {
         self.senders.values().copied().collect()

@@ -1,11 +1,14 @@
 //! Sending: every message, from whichever door, goes through the queue of the writer that serves its conversation.
 
-use tokio::sync::{mpsc, oneshot};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use crate::{
-    actions::{Context, typing},
+    actions::{Context, lanes::Bounds, typing},
     domain::{
         error::{Error, Result},
+        limits,
         message::{Draft, Message},
         user::Caller,
     },
@@ -13,7 +16,7 @@ use crate::{
 };
 
 /// Sends that may wait for one writer before others are refused.
-const QUEUE: usize = 4096;
+pub const WAITING: Bounds = Bounds { items: 4096, bytes: 32 * 1024 * 1024 };
 
 /// What became of a send.
 #[derive(Clone, Debug)]
@@ -40,42 +43,27 @@ pub struct Item {
     pub caller: Caller,
     /// What.
     pub draft: Draft,
-    /// Whether the limits have let it in; asked once, however often it is tried.
-    pub is_admitted: bool,
+    /// How long the limits make it wait; no time where they have let it in.
+    pub wait: Duration,
     /// Who waits for the answer.
     pub answer: oneshot::Sender<Result<Sent>>,
-}
-
-/// The entrance to the writers: a conversation always goes to the same one, so that its batches form there.
-#[derive(Clone, Debug)]
-pub struct SendQueue {
-    lanes: Vec<mpsc::Sender<Item>>,
-}
-
-impl SendQueue {
-    /// A queue with so many lanes, and the exit of each, for one writer each.
-    pub fn new(lanes: usize) -> (Self, Vec<mpsc::Receiver<Item>>) {
-        let (lanes, exits) = (0..lanes).map(|_| mpsc::channel(QUEUE)).unzip();
-        (Self { lanes }, exits)
-    }
-
-    fn lane(&self, draft: &Draft) -> &mpsc::Sender<Item> {
-        // Conversation ids are random, so any of their bits spread evenly.
-        let index = draft.conversation_id.0.as_u128() % self.lanes.len() as u128;
-        &self.lanes[index as usize]
-    }
 }
 
 /// Sends a message; answers once it is committed.
 pub async fn send(ctx: &Context, caller: &Caller, draft: Draft) -> Result<Sent> {
     draft.check()?;
-    let conversation = draft.conversation_id;
+    let (conversation, bytes) = (draft.conversation_id, weight(&draft));
     let (answer, answered) = oneshot::channel();
-    let lane = ctx.sends.lane(&draft);
-    let item = Item { caller: caller.clone(), draft, is_admitted: false, answer };
-    lane.try_send(item).map_err(|_| Error::Unavailable("The database can't keep up; try again soon."))?;
-    metrics::send_queued();
+    let item = Item { caller: caller.clone(), draft, wait: Duration::ZERO, answer };
+    ctx.sends.put(conversation, bytes, item)?;
+    metrics::queued(metrics::Lane::Sends);
     let sent = answered.await.map_err(|_| Error::Unavailable("The server is shutting down; try again."))??;
     typing::finish(ctx, caller, conversation).await;
     Ok(sent)
+}
+
+/// About how many bytes a draft takes while it waits.
+fn weight(draft: &Draft) -> usize {
+    let metadata = if draft.metadata.is_some() { limits::METADATA_BYTES } else { 0 };
+    size_of::<Item>() + draft.body.as_ref().map_or(0, String::len) + metadata + size_of_val(draft.mentions.as_slice())
 }

@@ -103,6 +103,11 @@ impl Order {
         told
     }
 
+    /// Whether a conversation has a line.
+    pub fn is_tracked(&self, conversation_id: ConversationId) -> bool {
+        self.shared.sequencer().is_tracked(conversation_id)
+    }
+
     /// Counts a listener off.
     pub fn untrack(&self, conversation_id: ConversationId) {
         self.shared.sequencer().untrack(conversation_id, Instant::now());

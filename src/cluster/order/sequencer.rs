@@ -176,6 +176,11 @@ impl Sequencer {
         self.lines.keys().copied().collect()
     }
 
+    /// Whether a conversation has a line.
+    pub fn is_tracked(&self, conversation_id: ConversationId) -> bool {
+        self.lines.contains_key(&conversation_id)
+    }
+
     /// Forgets lines that nobody came back to, and what passed long ago.
     pub fn sweep(&mut self, now: Instant) {
         let (alarms, held_bytes) = (&mut self.alarms, &mut self.held_bytes);

@@ -57,17 +57,24 @@ pub async fn by_seqs(db: &mut PgConnection, seqs: &[(ConversationId, i64)]) -> s
     Ok(rows.fetch_all(db).await?.into_iter().map(Message::from).collect())
 }
 
-/// The places of messages by their ids.
-pub async fn seqs(db: &mut PgConnection, conversation: ConversationId, ids: &[MessageId]) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar!(
-        "select seq
-         from messages
-         where conversation_id = $1 and id = any($2)",
-        conversation.0,
-        ids as &[MessageId],
+/// The places of messages by their ids; those that do not exist are absent.
+pub async fn seqs(
+    db: &mut PgConnection,
+    ids: &[(ConversationId, MessageId)],
+) -> sqlx::Result<HashMap<(ConversationId, MessageId), i64>> {
+    let (conversations, messages): (Vec<_>, Vec<_>) = ids.iter().map(|(place, id)| (place.0, id.0)).unzip();
+    let rows = sqlx::query!(
+        r#"
+        select message.conversation_id as "conversation_id: ConversationId", message.id as "id: MessageId", message.seq
+        from unnest($1::uuid[], $2::uuid[]) as wanted(conversation_id, id)
+        join messages message on message.conversation_id = wanted.conversation_id and message.id = wanted.id
+        "#,
+        &conversations,
+        &messages,
     )
     .fetch_all(db)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(|row| ((row.conversation_id, row.id), row.seq)).collect())
 }
 
 /// Up to `limit` messages on one side of a place (newest first before it, oldest first after it), without those

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod command;
+pub mod crowd;
 pub mod directory;
 pub mod own_postgres;
 pub mod person;

@@ -17,7 +17,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{PATIENCE, client::Client, new_id, person::Person};
+use super::{PATIENCE, client::Client, new_id};
 
 /// An open socket. Events wait in the order in which they came until a test takes them.
 pub struct Socket {
@@ -32,11 +32,11 @@ pub struct Socket {
 
 impl Socket {
     /// Opens one with somebody's token, and hears `ready`.
-    pub async fn open(person: &Person) -> Self {
-        let token = person.token().expect("who is signed in has a token");
-        let request = request(person, "", &[("authorization", &format!("Bearer {token}"))]);
+    pub async fn open(client: &Client) -> Self {
+        let token = client.token().expect("who is signed in has a token");
+        let request = request(client, "", &[("authorization", &format!("Bearer {token}"))]);
         let mut socket = Self::connect(request).await.unwrap_or_else(|error| panic!("no socket opens: {error:?}"));
-        socket.owner = Some((**person).clone());
+        socket.owner = Some(client.clone());
         socket.ready = socket.hears("ready").await["data"].take();
         socket
     }

@@ -1,5 +1,8 @@
 //! The two cursors of each member, and the marks that they leave.
 
+pub mod counts;
+pub mod moves;
+
 use std::collections::HashMap;
 
 use sqlx::PgConnection;
@@ -8,7 +11,7 @@ use crate::domain::{
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
     message::{Message, Status},
-    receipt::{MessageReceipt, Receipt, ReceiptKind, Unread},
+    receipt::{MessageReceipt, Receipt, ReceiptKind},
 };
 
 /// The two lowest cursors of each kind in a conversation: enough to tell what all others but one have reached.
@@ -79,90 +82,6 @@ pub async fn lows(db: &mut PgConnection, conversations: &[ConversationId]) -> sq
         cursors.sort_unstable_by_key(|(_, seq)| *seq);
     }
     Ok(lows)
-}
-
-/// Where one member stood before and stands after an attempt to advance.
-#[derive(Clone, Debug)]
-pub struct Advanced {
-    /// Where they stand now.
-    pub receipt: Receipt,
-    /// Whether the cursor that was asked for moved.
-    pub has_moved: bool,
-}
-
-/// Moves one's cursor forward, never back, up to the head at most; reading implies that it was delivered.
-pub async fn advance(
-    db: &mut PgConnection,
-    member: (ConversationId, UserId),
-    kind: ReceiptKind,
-    seq: i64,
-    now: Time,
-) -> sqlx::Result<Option<Advanced>> {
-    let is_read = kind == ReceiptKind::Read;
-    let row = sqlx::query_as!(
-        AdvanceRow,
-        r#"
-        with target as materialized (
-            select member.read_seq, member.delivered_seq, least($3, conversation.head_seq) as seq
-            from members member
-            join conversations conversation on conversation.id = member.conversation_id
-            where member.conversation_id = $1 and member.user_id = $2 and member.left_at is null
-            for no key update of member),
-        moved as (
-            update members member
-            set delivered_seq = greatest(member.delivered_seq, target.seq),
-                delivered_at = case when target.seq > member.delivered_seq then $5 else member.delivered_at end,
-                read_seq = case when $4 then target.seq else member.read_seq end,
-                read_at = case when $4 then $5 else member.read_at end,
-                read_no = case when $4
-                          then coalesce((select no from messages
-                                         where conversation_id = $1 and seq <= target.seq
-                                         order by seq desc
-                                         limit 1), 0)
-                          else member.read_no end,
-                moved_at = clock_timestamp()
-            from target
-            where member.conversation_id = $1 and member.user_id = $2
-              and target.seq > case when $4 then target.read_seq else target.delivered_seq end
-            returning member.delivered_seq, member.delivered_at, member.read_seq, member.read_at),
-        marked as (
-            insert into receipt_marks (conversation_id, user_id, kind, seq, at)
-            select $1, $2, $6, target.seq, $5
-            from target, moved
-            on conflict do nothing)
-        select delivered_seq as "delivered_seq!", delivered_at, read_seq as "read_seq!", read_at, true as "has_moved!"
-        from moved
-        union all
-        select delivered_seq, delivered_at, read_seq, read_at, false
-        from members
-        where conversation_id = $1 and user_id = $2 and left_at is null and not exists (select from moved)
-        "#,
-        member.0.0,
-        member.1.0,
-        seq,
-        is_read,
-        now,
-        kind as ReceiptKind,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|row| row.of(member.1)))
-}
-
-#[derive(Debug)]
-struct AdvanceRow {
-    delivered_seq: i64,
-    delivered_at: Option<Time>,
-    read_seq: i64,
-    read_at: Option<Time>,
-    has_moved: bool,
-}
-
-impl AdvanceRow {
-    fn of(self, user_id: UserId) -> Advanced {
-        let Self { delivered_seq, delivered_at, read_seq, read_at, has_moved } = self;
-        Advanced { receipt: Receipt { user_id, delivered_seq, delivered_at, read_seq, read_at }, has_moved }
-    }
 }
 
 /// One sender's place after a batch of sends: sending moves one's own cursor.
@@ -265,22 +184,6 @@ pub async fn of_message(
         sender.0,
         after.map(|user| user.0),
         limit as i64,
-    )
-    .fetch_all(db)
-    .await
-}
-
-/// One's exact unread counts, of those conversations that have any, and of these in any case.
-pub async fn unread(db: &mut PgConnection, user: UserId, always: &[ConversationId]) -> sqlx::Result<Vec<Unread>> {
-    sqlx::query_as!(
-        Unread,
-        r#"
-        select conversation_id as "conversation_id!: ConversationId", unread as "unread!", mentions as "mentions!"
-        from own_conversations
-        where user_id = $1 and (unread > 0 or conversation_id = any($2))
-        "#,
-        user.0,
-        always as &[ConversationId],
     )
     .fetch_all(db)
     .await

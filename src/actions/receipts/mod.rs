@@ -1,50 +1,54 @@
 //! Read state: saying how far one has come, and asking how far others have.
 
+pub mod writer;
+
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use self::writer::Move;
 use super::{Context, messages::history, require_member};
 use crate::{
+    cluster::bus::Envelope,
     domain::{
         error::{Error, Result},
         event::Event,
         ids::{ConversationId, MessageId, UserId},
+        limits,
         page::Page,
-        receipt::{Advance, MessageReceipt, Reached, Receipt, ReceiptKind, Unread},
+        receipt::{MessageReceipt, Reached, Receipt, ReceiptKind, Unread},
         user::Caller,
     },
-    store::{messages, receipts},
+    store::receipts::{self, counts},
 };
 
-/// Moves one's own cursor forward; where it does not move, nobody is told.
+/// Moves one's own cursor forward, together with others'; answers once it is committed. Where it does not move, nobody is told.
 pub async fn advance(
     ctx: &Context,
     caller: &Caller,
-    conversation: ConversationId,
+    conversation_id: ConversationId,
     kind: ReceiptKind,
     reached: Reached,
 ) -> Result<Receipt> {
-    let mut tx = ctx.db.begin().await?;
-    require_member(&mut tx, conversation, caller.user_id).await?;
-    let seq = match reached {
-        Reached::Head => i64::MAX,
-        Reached::Seq(seq) => seq,
-        Reached::Messages(ids) => {
-            let seqs = messages::seqs(&mut tx, conversation, &ids).await?;
-            seqs.into_iter().max().ok_or(Error::NotFound("message"))?
-        }
-    };
-    let now = ctx.clock.now();
-    let advanced = receipts::advance(&mut tx, (conversation, caller.user_id), kind, seq, now).await?;
-    let advanced = advanced.ok_or(Error::NotFound("conversation"))?;
-    if !advanced.has_moved {
-        return Ok(advanced.receipt);
-    }
+    let (answer, answered) = oneshot::channel();
+    Move { conversation_id, user_id: caller.user_id, kind, reached, since: Instant::now(), answer }.queue(ctx)?;
+    answered.await.map_err(|_| Error::Unavailable("The database can't keep up; try again soon."))?
+}
 
-    let seq = match kind {
-        ReceiptKind::Delivered => advanced.receipt.delivered_seq,
-        ReceiptKind::Read => advanced.receipt.read_seq,
-    };
-    let told = Advance { conversation_id: conversation, user_id: caller.user_id, kind, seq, at: now };
-    ctx.commit(tx, vec![Event::Advanced(told)]).await?;
-    Ok(advanced.receipt)
+/// Tells how far the members of large conversations have come with their newest messages, in numbers. Each node tells its own
+/// sockets, as it does with unread counts.
+pub async fn tell_counts(ctx: &Context, conversations: &[ConversationId]) -> Result<()> {
+    let mut heard = conversations.to_vec();
+    heard.retain(|conversation| ctx.cluster.bus.is_heard(*conversation));
+    if heard.is_empty() {
+        return Ok(());
+    }
+    let counts = counts::of_large(&mut *ctx.db.acquire().await?, &heard, limits::RECEIPTS_MEMBERS).await?;
+    ctx.cluster
+        .bus
+        .tell_here(counts.into_iter().map(|counts| Envelope::of(&Event::ReceiptsChanged(counts))).collect())
+        .await;
+    Ok(())
 }
 
 /// Where the members of a conversation stand.
@@ -79,5 +83,5 @@ pub async fn of_message(
 /// Unread counts of all of one's conversations that have any.
 pub async fn unread(ctx: &Context, caller: &Caller) -> Result<Vec<Unread>> {
     let mut db = ctx.db.acquire().await?;
-    Ok(receipts::unread(&mut db, caller.user_id, &[]).await?)
+    Ok(counts::unread(&mut db, caller.user_id).await?)
 }
