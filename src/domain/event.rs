@@ -88,6 +88,13 @@ pub enum Audience {
         /// Where the message that it is about was born.
         born: Option<i64>,
     },
+    /// Every socket of one member, as long as they are one: nothing of a conversation is told after their removal.
+    Member {
+        /// Of what.
+        conversation_id: ConversationId,
+        /// Who.
+        user_id: UserId,
+    },
     /// Every socket of these people.
     Users(Vec<UserId>),
     /// The sockets that have one of these conversations open, but for those of some people.
@@ -236,11 +243,13 @@ impl Event {
             Self::ReceiptsChanged(counts) => members(counts.conversation_id, None),
             Self::SyncRequired(id) => members(*id, None),
             Self::ConversationRemoved(_, users) => Audience::Users(users.clone()),
+            Self::PreferencesUpdated(user, ConversationPreferences { conversation_id, .. })
+            | Self::MessageHidden(user, conversation_id, _)
+            | Self::UnreadChanged(user, Unread { conversation_id, .. }, _) => {
+                Audience::Member { conversation_id: *conversation_id, user_id: *user }
+            }
             Self::ConversationNew(user, _)
-            | Self::PreferencesUpdated(user, _)
             | Self::FloorMoved(user, ..)
-            | Self::MessageHidden(user, ..)
-            | Self::UnreadChanged(user, ..)
             | Self::BlockAdded(user, _)
             | Self::BlockRemoved(user, _) => Audience::Users(vec![*user]),
             Self::TypingStarted(id, user)
@@ -297,7 +306,7 @@ impl Event {
     pub fn durability(&self) -> Durability {
         match self.audience() {
             Audience::Viewers { .. } => Durability::Ephemeral,
-            Audience::Members { .. } | Audience::Users(_) => Durability::Durable,
+            Audience::Members { .. } | Audience::Member { .. } | Audience::Users(_) => Durability::Durable,
         }
     }
 

@@ -255,6 +255,7 @@ fn partition_of(envelopes: &[Envelope]) -> u64 {
         envelopes.iter().find_map(|envelope| match &envelope.audience {
             Audience::Users(users) => users.first(),
             Audience::Viewers { except, .. } => except.last(),
+            Audience::Member { user_id, .. } => Some(user_id),
             Audience::Members { .. } => None,
         })
     };

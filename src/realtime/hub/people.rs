@@ -260,6 +260,13 @@ impl People {
                     }
                 }
             }
+            Audience::Member { conversation_id, user_id } => {
+                for seat in self.by_user.get(user_id).into_iter().flatten() {
+                    if self.hears(*seat, *conversation_id) {
+                        self.guests[*seat as usize].push(frame.clone(), envelope.durability, tally);
+                    }
+                }
+            }
             Audience::Users(users) => {
                 let seats = users.iter().filter_map(|user| self.by_user.get(user)).flatten();
                 let guests = seats.map(|seat| &self.guests[*seat as usize]);

@@ -69,6 +69,20 @@ fn own_matters_go_to_all_own_sockets_that_are_ready() {
 }
 
 #[test]
+fn own_matters_of_a_conversation_are_not_told_to_who_was_removed() {
+    let worker = Worker::new();
+    let conversation_id = ConversationId::random();
+    let (mut ada, mut bob) = (worker.hears(&[conversation_id]), worker.hears(&[conversation_id]));
+    let user_id = ada.user();
+    let count = |text| envelope(Audience::Member { conversation_id, user_id }, text);
+
+    worker.tell(&[count("1 unread"), removal(conversation_id, user_id, 1), count("2 unread")]);
+
+    assert_eq!(ada.heard(), ["1 unread"]);
+    assert_eq!(bob.heard(), ["removed"]);
+}
+
+#[test]
 fn viewers_hear_once_and_the_causer_not_at_all() {
     let worker = Worker::new();
     let [here, there] = [(); 2].map(|()| ConversationId::random());

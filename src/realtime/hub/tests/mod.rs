@@ -101,7 +101,7 @@ impl Ear {
 fn envelope(audience: Audience, text: &str) -> Envelope {
     let durability = match audience {
         Audience::Viewers { .. } => Durability::Ephemeral,
-        Audience::Members { .. } | Audience::Users(_) => Durability::Durable,
+        Audience::Members { .. } | Audience::Member { .. } | Audience::Users(_) => Durability::Durable,
     };
     Envelope {
         audience,
