@@ -118,14 +118,41 @@ async fn connections_that_the_network_forgot_are_given_up() {
     crowd.end().await;
 }
 
+#[tokio::test]
+async fn a_server_can_be_stopped_while_its_database_does_not_answer() {
+    let database = Database::create().await;
+    let network = Proxy::to(Target::Socket(database.socket())).await;
+    let url = database.url_over(network.address);
+    let server = Process::start(&[("DATABASE_URL", &url), ("COLLOQUY_SHUTDOWN_SECONDS", "1")]).await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let mut socket = ada.socket().await;
+    ada.says(&group, "Before").await;
+    network.freeze();
+    let path = format!("/conversations/{group}/messages");
+    let unanswered = ada.ask(Method::POST, &path).json(&json!({"body": "Is anybody there?"})).send();
+    let unanswered = tokio::spawn(unanswered);
+    is_not_ready(&server.client).await;
+
+    server.stop().await;
+
+    assert_eq!(socket.is_closed().await.0, 1001);
+    let answer = unanswered.await.expect("nobody panics");
+    assert!(answer.is_err() || answer.is_ok_and(|reply| reply.status() == 503), "nothing was committed");
+}
+
 async fn is_away(client: &Client, crowd: &Crowd) {
     crowd.ledger.is_refused().await;
+    is_not_ready(client).await;
+    perform(client.ask_outside(Method::GET, "/health/live")).await.expect(200);
+}
+
+async fn is_not_ready(client: &Client) {
     until("the server says that its database is away", async || {
         let reply = perform(client.ask_outside(Method::GET, "/health/ready")).await;
         (reply.status == 503).then_some(())
     })
     .await;
-    perform(client.ask_outside(Method::GET, "/health/live")).await.expect(200);
 }
 
 async fn is_back(client: &Client, crowd: &Crowd) {
