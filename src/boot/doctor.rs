@@ -117,8 +117,15 @@ async fn missing_migrations(connection: &mut PgConnection) -> usize {
 
 async fn examine_redis(url: Option<&Secret>) -> anyhow::Result<String> {
     let Some(url) = url else { return Ok("REDIS_URL is not set; this node is alone.".to_owned()) };
-    let (scheme, place) =
-        url.reveal().split_once("://").context("REDIS_URL is not valid: expected redis://host:6379.")?;
+    let mut findings = Vec::new();
+    for url in url.reveal().split(',') {
+        findings.push(examine_server(url.trim()).await?);
+    }
+    Ok(findings.join(" "))
+}
+
+async fn examine_server(url: &str) -> anyhow::Result<String> {
+    let (scheme, place) = url.split_once("://").context("REDIS_URL is not valid: expected redis://host:6379.")?;
     if scheme.ends_with("unix") {
         let path = place.split('?').next().unwrap_or(place);
         reach(path, UnixStream::connect(path)).await?;

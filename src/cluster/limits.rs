@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_redis::redis::Script;
 use futures_util::future::join_all;
+use redis::Script;
 
 use super::link::Link;
 use crate::{

@@ -1,37 +1,39 @@
 //! Asks Redis: limits, tickets and presence. Whoever asks knows what to do without an answer.
 //!
-//! A pool and not the relay's connection, so that no answer waits behind what is posted, and so that a slow Redis is asked by few
-//! at once. Its round trip to check a connection is paid here, but never by what the bus carries.
+//! A connection of its own and not the relay's, so that no answer waits behind what is posted; a slow Redis is asked by few at once.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use deadpool_redis::{
-    Connection, Manager, Pool, Runtime, Timeouts,
-    redis::{FromRedisValue, IntoConnectionInfo, Pipeline, RedisResult, ScriptInvocation},
+use redis::{FromRedisValue, Pipeline, RedisResult, ScriptInvocation};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::timeout,
 };
 use tracing::debug;
 
-use super::relay::{Road, connection_config};
+use super::{
+    relay::Road,
+    servers::{Connection, Servers},
+};
 
 /// Questions at once; the others wait, but not for long.
-const CONNECTIONS: usize = 16;
-/// How long to wait for a connection.
+const QUESTIONS: usize = 64;
+/// How long to wait for one's turn, and for a connection.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The way to ask.
 #[derive(Clone)]
 pub struct Link {
-    pool: Pool,
+    servers: Arc<Servers>,
     road: Arc<Road>,
+    connection: Arc<Mutex<Option<Connection>>>,
+    turns: Arc<Semaphore>,
 }
 
 impl Link {
     /// A link to the Redis that the road leads to. Does not connect yet.
-    pub fn new(redis: impl IntoConnectionInfo, road: Arc<Road>) -> anyhow::Result<Self> {
-        let manager = Manager::new_with_config(redis, connection_config())?;
-        let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) };
-        let builder = Pool::builder(manager).max_size(CONNECTIONS).timeouts(timeouts).runtime(Runtime::Tokio1);
-        Ok(Self { pool: builder.build()?, road })
+    pub fn new(servers: Arc<Servers>, road: Arc<Road>) -> Self {
+        Self { servers, road, connection: Arc::default(), turns: Arc::new(Semaphore::new(QUESTIONS)) }
     }
 
     /// This node's name among the others.
@@ -39,24 +41,43 @@ impl Link {
         self.road.node
     }
 
-    /// Runs commands; nothing where Redis is away.
+    /// Runs commands, all about keys of one slot; nothing where Redis is away.
     pub async fn ask<T: FromRedisValue>(&self, commands: &Pipeline) -> Option<T> {
-        let mut connection = self.connection().await?;
-        answer(commands.query_async(&mut connection).await)
+        self.asked(async |connection| commands.query_async(connection).await).await
     }
 
-    /// Runs a script; nothing where Redis is away.
+    /// Runs a script about keys of one slot; nothing where Redis is away.
     pub async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Option<T> {
-        let mut connection = self.connection().await?;
-        answer(script.invoke_async(&mut connection).await)
+        self.asked(async |connection| script.invoke_async(connection).await).await
     }
 
-    async fn connection(&self) -> Option<Connection> {
+    async fn asked<T>(&self, question: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>) -> Option<T> {
         // Whoever posts has noticed already that Redis is away; there is no use in waiting to learn the same.
         if !self.road.posts() {
             return None;
         }
-        self.pool.get().await.inspect_err(|error| debug!(%error, "Redis has no connection for a question")).ok()
+        let _turn = timeout(PATIENCE, self.turns.acquire()).await.ok()?;
+        let mut connection = timeout(PATIENCE, self.connected()).await.ok()??;
+        match question(&mut connection).await {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                debug!(%error, "Redis did not answer a question");
+                // What Redis itself says does not break the connection.
+                if error.code().is_none() {
+                    *self.connection.lock().await = None;
+                }
+                None
+            }
+        }
+    }
+
+    async fn connected(&self) -> Option<Connection> {
+        let mut held = self.connection.lock().await;
+        if held.is_none() {
+            let connecting = self.servers.connect(None).await;
+            *held = connecting.inspect_err(|error| debug!(%error, "Redis has no connection for questions")).ok();
+        }
+        held.clone()
     }
 }
 
@@ -64,8 +85,4 @@ impl fmt::Debug for Link {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Link").field("node", &self.road.node).finish_non_exhaustive()
     }
-}
-
-fn answer<T>(answer: RedisResult<T>) -> Option<T> {
-    answer.inspect_err(|error| debug!(%error, "Redis did not answer a question")).ok()
 }

@@ -14,11 +14,11 @@ pub mod typing;
 
 mod link;
 mod relay;
+mod servers;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use deadpool_redis::redis::Client;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -29,6 +29,7 @@ use self::{
     presence::PresenceBoard,
     relay::{Inward, Listener, Poster, Reach, Relay},
     revoked::Revoked,
+    servers::Servers,
     tickets::Tickets,
     typing::{TypingBoard, Typists},
 };
@@ -89,15 +90,15 @@ impl Cluster {
 
     /// A node among those that share a Redis. Begins alone where Redis is away.
     pub async fn redis(url: &str, setup: &Setup<'_>) -> anyhow::Result<Self> {
-        let client = Client::open(url).context("REDIS_URL is not the address of a Redis")?;
+        let servers = Arc::new(Servers::new(url).context("REDIS_URL is not the address of a Redis")?);
         let (relay, parcels) = Relay::new();
         let (order, parts, road) = (start_order(setup), Parts::new(setup.clock), relay.road());
-        let link = Link::new(url, Arc::clone(&road))?;
+        let link = Link::new(Arc::clone(&servers), Arc::clone(&road));
         let inward =
             Inward { order: order.clone(), revoked: Arc::clone(&parts.revoked), typists: Arc::clone(&parts.typists) };
-        let listener = Listener::new(&client, Arc::clone(&road), inward, setup.stop.clone())?;
-        setup.tasks.spawn(listener.run());
-        setup.tasks.spawn(Poster { client, road, parcels, stop: setup.stop.clone() }.run());
+        let (ears, stop) = (Arc::clone(&servers), setup.stop.clone());
+        setup.tasks.spawn(Listener { servers: ears, road: Arc::clone(&road), inward, stop: stop.clone() }.run());
+        setup.tasks.spawn(Poster { servers, road, parcels, stop }.run());
         let reach = Reach::Nodes(relay);
         reach.settled(SETTLING).await;
         Ok(Self::assemble(setup, order, (reach, Some(link)), parts))

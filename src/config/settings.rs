@@ -19,7 +19,8 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub database_url: Option<Secret>,
 
-    /// The Redis through which several nodes work as one; without it this node is alone.
+    /// The Redis through which several nodes work as one, or some nodes of a Redis Cluster with commas between them; without it
+    /// this node is alone.
     #[arg(long, env = "REDIS_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub redis_url: Option<Secret>,
 

@@ -11,6 +11,7 @@ mod harness;
 mod auth;
 mod blocks;
 mod cli;
+mod cluster;
 mod conversations;
 mod crowds;
 mod edits;

@@ -5,7 +5,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use deadpool_redis::redis::{self, Script};
+use futures_util::future::join_all;
+use redis::Script;
 
 use super::{Shift, here::REFRESHED_EVERY};
 use crate::{
@@ -17,12 +18,11 @@ use crate::{
 const PARTITIONS: u128 = 16;
 /// For how long a node is believed that did not say that somebody is still there.
 pub const TIME_TO_LIVE: Duration = REFRESHED_EVERY.saturating_mul(3);
-/// The field of what the person chose to seem; the others are named after nodes.
-const CHOSEN: &str = "chosen";
 /// People asked for in one go.
 const ASKED_AT_ONCE: usize = 500;
 
-/// How the person of KEYS[1] seems, and whether they are there. `now` is in milliseconds.
+/// How a person seems, whether they are there, and what they chose; the fields of their hash but `chosen` are named after nodes.
+/// `now` is in milliseconds.
 const SEEMING: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -77,11 +77,21 @@ end
 return gone
 ";
 
+/// KEYS: people. Answers with how each seems.
+const LOOK_UP: &str = r"
+local found = {}
+for i, key in ipairs(KEYS) do
+    found[i] = seeming(key)
+end
+return found
+";
+
 /// Who is at any node.
 #[derive(Debug)]
 pub struct Everywhere {
     link: Link,
     tell: Script,
+    look_up: Script,
     take_lost: Script,
 }
 
@@ -102,7 +112,7 @@ impl Everywhere {
     /// Seen through this link.
     pub fn new(link: Link) -> Self {
         let script = |body| Script::new(&format!("{SEEMING}{body}"));
-        Self { link, tell: script(TELL), take_lost: script(TAKE_LOST) }
+        Self { link, tell: script(TELL), look_up: script(LOOK_UP), take_lost: script(TAKE_LOST) }
     }
 
     /// Tells all nodes of somebody at this one; nothing where Redis is away.
@@ -132,31 +142,23 @@ impl Everywhere {
         lost
     }
 
-    /// How those of these people who are at some node chose to seem; nothing where Redis is away.
+    /// How these people seem; nothing where Redis is away.
     pub async fn look_up(&self, users: &[UserId]) -> Option<Vec<(UserId, PresenceStatus)>> {
-        let mut found = Vec::with_capacity(users.len());
-        for users in users.chunks(ASKED_AT_ONCE) {
-            let mut question = redis::pipe();
-            for user in users {
-                question.cmd("HGETALL").arg(person(*user));
-            }
-            let (seconds, _): (u64, u64) = self.link.ask::<Vec<(u64, u64)>>(redis::pipe().cmd("TIME")).await?.pop()?;
-            let answers: Vec<HashMap<String, String>> = self.link.ask(&question).await?;
-            let seeming =
-                users.iter().zip(&answers).filter_map(|(user, fields)| Some((*user, seeming(fields, seconds)?)));
-            found.extend(seeming);
+        let mut partitions: HashMap<u128, Vec<UserId>> = HashMap::new();
+        for user in users {
+            partitions.entry(partition(*user)).or_default().push(*user);
         }
-        Some(found)
+        let chunks = partitions.values().flat_map(|users| users.chunks(ASKED_AT_ONCE));
+        let answers = join_all(chunks.map(async |users| {
+            let mut look_up = self.look_up.prepare_invoke();
+            for user in users {
+                look_up.key(person(*user));
+            }
+            let seem: Vec<String> = self.link.run(&look_up).await?;
+            users.iter().zip(&seem).map(|(user, status)| Some((*user, status_of(status)?))).collect::<Option<Vec<_>>>()
+        }));
+        answers.await.into_iter().collect::<Option<Vec<_>>>().map(|found| found.concat())
     }
-}
-
-/// How the person of a hash chose to seem, if a node believes them to be there.
-fn seeming(fields: &HashMap<String, String>, now_seconds: u64) -> Option<PresenceStatus> {
-    let is_live = |until: &str| until.parse::<u64>().is_ok_and(|until_ms| until_ms > now_seconds * 1000);
-    if !fields.iter().any(|(name, until)| name != CHOSEN && is_live(until)) {
-        return None;
-    }
-    fields.get(CHOSEN).map_or(Some(PresenceStatus::Online), |chosen| status_of(chosen))
 }
 
 fn partition(user: UserId) -> u128 {

@@ -5,9 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use deadpool_redis::redis::{
-    self, Client, ProtocolVersion, PushInfo, PushKind, RedisResult, Value, aio::MultiplexedConnection,
-};
+use futures_util::future::try_join_all;
+use redis::{PushInfo, PushKind, RedisResult, Value};
 use tokio::{
     sync::mpsc,
     time::{sleep, sleep_until},
@@ -15,10 +14,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{Letter, PARTITIONS, PAUSE, Road, announce, channel, connection_config, next_probe};
+use super::{Letter, PARTITIONS, PAUSE, Road, announce, channel, next_probe};
 use crate::cluster::{
     order::{Inbound, Order},
     revoked::Revoked,
+    servers::{Connection, Servers},
     typing::Typists,
 };
 
@@ -29,10 +29,14 @@ const NAME_BYTES: usize = 16;
 
 /// The task that listens.
 pub struct Listener {
-    client: Client,
-    road: Arc<Road>,
-    inward: Inward,
-    stop: CancellationToken,
+    /// Where Redis is.
+    pub servers: Arc<Servers>,
+    /// What the relay shares.
+    pub road: Arc<Road>,
+    /// Where what is heard goes.
+    pub inward: Inward,
+    /// When to stop.
+    pub stop: CancellationToken,
 }
 
 /// Where letters from other nodes go.
@@ -47,22 +51,13 @@ pub struct Inward {
 
 /// One subscribed connection.
 struct Subscription {
-    connection: MultiplexedConnection,
+    connection: Connection,
     messages: mpsc::Receiver<Vec<u8>>,
     broken: CancellationToken,
     has_overflown: Arc<AtomicBool>,
 }
 
 impl Listener {
-    /// A listener on the Redis of this client, until it is stopped.
-    pub fn new(client: &Client, road: Arc<Road>, inward: Inward, stop: CancellationToken) -> RedisResult<Self> {
-        // Only RESP3 tells a connection things that it did not ask for.
-        let info = client.get_connection_info().clone();
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let client = Client::open(info.set_redis_settings(settings))?;
-        Ok(Self { client, road, inward, stop })
-    }
-
     /// Works until it is stopped, subscribing again as often as needed.
     pub async fn run(self) {
         let stop = self.stop.clone();
@@ -90,25 +85,24 @@ impl Listener {
         let (sender, messages) = mpsc::channel(WAITING_MESSAGES);
         let (broken, has_overflown) = (CancellationToken::new(), Arc::<AtomicBool>::default());
         let (breaks, overflows) = (broken.clone(), Arc::clone(&has_overflown));
-        let config = connection_config().set_push_sender(move |push: PushInfo| match push.kind {
-            PushKind::Disconnection => {
-                breaks.cancel();
-                Ok(())
-            }
+        let ear = move |push: PushInfo| match push.kind {
+            // A server of a cluster ends the subscription when the partition's slot moves elsewhere. Then, as when a connection
+            // breaks, something may be missed meanwhile.
+            PushKind::Disconnection | PushKind::SUnsubscribe => breaks.cancel(),
             PushKind::SMessage => {
                 if let Some(Value::BulkString(message)) = push.data.into_iter().nth(1)
                     && sender.try_send(message).is_err()
                 {
                     overflows.store(true, Ordering::Release);
                 }
-                Ok::<_, std::convert::Infallible>(())
             }
-            _ => Ok(()),
-        });
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        for partition in 0..PARTITIONS {
-            redis::cmd("SSUBSCRIBE").arg(channel(partition)).exec_async(&mut connection).await?;
-        }
+            _ => {}
+        };
+        let connection = self.servers.connect(Some(Arc::new(ear))).await?;
+        try_join_all((0..PARTITIONS).map(async |partition| {
+            redis::cmd("SSUBSCRIBE").arg(channel(partition)).exec_async(&mut connection.clone()).await
+        }))
+        .await?;
         Ok(Subscription { connection, messages, broken, has_overflown })
     }
 

@@ -23,7 +23,6 @@ use std::{
     time::Duration,
 };
 
-use deadpool_redis::redis::AsyncConnectionConfig;
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, watch},
@@ -52,8 +51,6 @@ const PARTITIONS: u64 = 64;
 const WAITING_BYTES: usize = 16 * 1024 * 1024;
 /// Parcels that may wait to be posted.
 const WAITING_PARCELS: usize = 16_384;
-/// How long Redis may take to answer before it counts as away.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 /// How often an idle connection is tried.
 const PROBED_EVERY: Duration = Duration::from_secs(1);
 /// The pause between two attempts to connect.
@@ -234,13 +231,6 @@ fn announce(open: &watch::Sender<bool>, is_open: bool, what: &str) {
             warn!("Redis is away: {what} waits for it");
         }
     }
-}
-
-/// How long a connection may take.
-pub fn connection_config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(ANSWER_PATIENCE))
-        .set_response_timeout(Some(ANSWER_PATIENCE))
 }
 
 /// The braces make it a hash tag: in a Redis Cluster a partition is one slot.

@@ -1,4 +1,4 @@
-//! Posts this node's parcels: one pipeline after the other, each with all that waits.
+//! Posts this node's parcels: one message for each partition with all that waits for it, all partitions at once.
 
 use std::{
     collections::HashMap,
@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use deadpool_redis::redis::{self, Client, RedisResult, aio::MultiplexedConnection};
+use futures_util::future::join_all;
+use redis::RedisResult;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, sleep_until},
@@ -14,8 +15,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::{Letter, PAUSE, Parcel, Road, announce, channel, connection_config, next_probe, written};
-use crate::domain::event::Durability;
+use super::{Letter, PAUSE, Parcel, Road, announce, channel, next_probe, written};
+use crate::{
+    cluster::servers::{Connection, Servers},
+    domain::event::Durability,
+};
 
 /// Parcels posted in one pipeline.
 const POSTED_AT_ONCE: usize = 512;
@@ -25,7 +29,7 @@ const LINGER: Duration = Duration::from_millis(200);
 /// The task that posts.
 pub struct Poster {
     /// Where Redis is.
-    pub client: Client,
+    pub servers: Arc<Servers>,
     /// What the relay shares.
     pub road: Arc<Road>,
     /// What is to be posted.
@@ -49,10 +53,9 @@ impl Poster {
     }
 
     /// Connects, dropping what would be posted meanwhile. Nothing once it is stopped.
-    async fn connect(&mut self) -> Option<MultiplexedConnection> {
-        let config = connection_config();
+    async fn connect(&mut self) -> Option<Connection> {
         loop {
-            match self.client.get_multiplexed_async_connection_with_config(&config).await {
+            match self.servers.connect(None).await {
                 Ok(connection) => return Some(connection),
                 Err(error) => debug!(%error, "Redis cannot be reached for posting"),
             }
@@ -72,7 +75,7 @@ impl Poster {
     }
 
     /// Posts until it is stopped (well) or the connection breaks (not).
-    async fn post(&mut self, mut connection: MultiplexedConnection) -> RedisResult<()> {
+    async fn post(&mut self, mut connection: Connection) -> RedisResult<()> {
         let mut parcels = Vec::with_capacity(POSTED_AT_ONCE);
         let mut probe = next_probe();
         loop {
@@ -85,15 +88,10 @@ impl Poster {
                     false
                 }
             };
-            self.admit_losses(&mut connection).await?;
+            self.admit_losses(&connection).await?;
             if !parcels.is_empty() {
                 self.road.take_off(&parcels);
-                let posted = self.pipeline(&parcels).exec_async(&mut connection).await;
-                if posted.is_err() {
-                    self.road.lose(parcels.iter().map(|parcel| parcel.durability));
-                    return posted;
-                }
-                parcels.clear();
+                self.post_all(&connection, std::mem::take(&mut parcels)).await?;
             }
             if is_stopping {
                 return Ok(());
@@ -103,31 +101,35 @@ impl Poster {
     }
 
     /// Tells the other nodes, if they missed something, that they did.
-    async fn admit_losses(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    async fn admit_losses(&self, connection: &Connection) -> RedisResult<()> {
         if !self.road.has_lost.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
         let doubt = Parcel { partition: 0, durability: Durability::Durable, text: written(&Letter::Doubt) };
-        let told = self.pipeline(&[doubt]).exec_async(connection).await;
-        if told.is_err() {
-            self.road.has_lost.store(true, Ordering::Release);
-        }
-        told
+        // Where it cannot be posted, it counts as lost itself.
+        self.post_all(connection, vec![doubt]).await
     }
 
-    /// One message for each partition: the node's name, then a line for each parcel.
-    fn pipeline(&self, parcels: &[Parcel]) -> redis::Pipeline {
-        let mut messages: HashMap<u64, Vec<u8>> = HashMap::new();
+    /// One message for each partition: the node's name, then a line for each parcel. What goes wrong with one is lost alone.
+    async fn post_all(&self, connection: &Connection, parcels: Vec<Parcel>) -> RedisResult<()> {
+        let mut partitions: HashMap<u64, Vec<Parcel>> = HashMap::new();
         for parcel in parcels {
-            let message = messages.entry(parcel.partition).or_insert_with(|| self.road.node.as_bytes().to_vec());
-            message.extend_from_slice(&parcel.text);
-            message.push(b'\n');
+            partitions.entry(parcel.partition).or_default().push(parcel);
         }
-        let mut pipeline = redis::pipe();
-        for (partition, message) in messages {
-            pipeline.cmd("SPUBLISH").arg(channel(partition)).arg(message).ignore();
-        }
-        pipeline
+        let posting = partitions.into_iter().map(async |(partition, parcels)| {
+            let mut message = self.road.node.as_bytes().to_vec();
+            for parcel in &parcels {
+                message.extend_from_slice(&parcel.text);
+                message.push(b'\n');
+            }
+            let mut publish = redis::cmd("SPUBLISH");
+            let posted = publish.arg(channel(partition)).arg(message).exec_async(&mut connection.clone()).await;
+            if posted.is_err() {
+                self.road.lose(parcels.iter().map(|parcel| parcel.durability));
+            }
+            posted
+        });
+        join_all(posting).await.into_iter().collect()
     }
 
     fn drop_all(&self, parcels: &mut Vec<Parcel>) {

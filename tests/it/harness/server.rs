@@ -39,7 +39,7 @@ impl TestServer {
         let database = Arc::new(Database::create().await);
         let mut settings = settings(&database);
         adjust(&mut settings);
-        Self::launch(settings, database, None).await
+        Self::launch(settings, database).await
     }
 
     /// Starts two nodes that share a database and a Redis.
@@ -49,12 +49,20 @@ impl TestServer {
 
     /// Starts two nodes, set up otherwise.
     pub async fn pair_with(adjust: impl Fn(&mut Settings)) -> (Self, Self) {
-        let (database, redis) = (Arc::new(Database::create().await), Arc::new(Redis::start()));
+        let redis = Arc::new(Redis::start());
+        let (mut north, mut south) = Self::pair_over(redis.url(), adjust).await;
+        (north.redis, south.redis) = (Some(Arc::clone(&redis)), Some(redis));
+        (north, south)
+    }
+
+    /// Starts two nodes that share a database and the Redis of this URL, set up otherwise.
+    pub async fn pair_over(redis_url: &str, adjust: impl Fn(&mut Settings)) -> (Self, Self) {
+        let database = Arc::new(Database::create().await);
         let mut settings = settings(&database);
-        settings.redis_url = Some(redis.url().parse().expect("any text can be a secret"));
+        settings.redis_url = Some(redis_url.parse().expect("any text can be a secret"));
         adjust(&mut settings);
-        let north = Self::launch(settings.clone(), Arc::clone(&database), Some(Arc::clone(&redis))).await;
-        let south = Self::launch(settings, database, Some(redis)).await;
+        let north = Self::launch(settings.clone(), Arc::clone(&database)).await;
+        let south = Self::launch(settings, database).await;
         (north, south)
     }
 
@@ -89,14 +97,14 @@ impl TestServer {
         people.try_into().unwrap_or_else(|_| unreachable!("as many come out as go in"))
     }
 
-    async fn launch(settings: Settings, database: Arc<Database>, redis: Option<Arc<Redis>>) -> Self {
+    async fn launch(settings: Settings, database: Arc<Database>) -> Self {
         let (clock, lifecycle) = (Clock::default(), Lifecycle::default());
         let (started, address) = oneshot::channel();
         let theirs = (clock.clone(), lifecycle.clone());
         let thread = thread::spawn(move || serve(settings, theirs, started));
         let address = address.await.expect("the server starts; see above");
         let client = Client::new(format!("http://{address}"));
-        Self { clock, database, client, address, lifecycle, thread: Some(thread), redis }
+        Self { clock, database, client, address, lifecycle, thread: Some(thread), redis: None }
     }
 }
 
