@@ -55,6 +55,8 @@ create table members (
     read_no         bigint      not null default 0,
     -- When a cursor last moved, by the database's clock: sync finds moved receipts with it.
     moved_at        timestamptz not null default now(),
+    -- When this membership began, by the database's clock: nodes look for admissions that they were not told of with it.
+    admitted_at     timestamptz not null default now(),
     constraint members_pkey primary key (conversation_id, user_id),
     constraint members_conversation_fkey foreign key (conversation_id) references conversations (id) on delete cascade,
     constraint members_role_check check (role in ('owner', 'admin', 'member'))
@@ -63,6 +65,7 @@ comment on table members is
     'One row is one person in one conversation, kept with left_at after leaving. The two cursors only move forward.';
 create index members_user_idx on members (user_id) where left_at is null;
 create index members_changed_idx on members (conversation_id, changed_seq);
+create index members_admitted_idx on members (admitted_at) where left_at is null;
 create index members_joined_idx on members (conversation_id, joined_at, user_id) where left_at is null;
 
 create table preferences (

@@ -1,5 +1,7 @@
 //! Joining and leaving a group, and the roles in it.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -29,6 +31,19 @@ use crate::{
 pub async fn memberships(ctx: &Context, caller: &Caller) -> Result<Vec<(ConversationId, i64, i64)>> {
     let mut db = ctx.db.acquire().await?;
     Ok(audiences::memberships(&mut db, caller.user_id).await?)
+}
+
+/// Looks for those connected here who were admitted somewhere and not told, because the node that admitted them has died since
+/// or the bus was away. Where a conversation is heard here already, its log is checked instead.
+pub async fn find_untold(ctx: &Context) -> Result<()> {
+    let mut admitted = audiences::admitted_lately(&mut *ctx.db.acquire().await?).await?;
+    let here = ctx.cluster.presence.connected_here(admitted.iter().map(|(_, user)| *user));
+    let here: HashSet<_> = here.into_iter().collect();
+    admitted.retain(|(_, user)| here.contains(user));
+    if !admitted.is_empty() {
+        ctx.cluster.bus.check_here(admitted).await;
+    }
+    Ok(())
 }
 
 /// A page of the present participants, in the order in which they came.

@@ -47,6 +47,13 @@ pub async fn sweep(ctx: &Context) -> Result<()> {
     Ok(last_seen::keep_last_seen(&ctx.db, &seen).await?)
 }
 
+/// Leaves with everybody who is here, as a node does that stops: most come back at another one. The others tell of those who do
+/// not, once their grace is over.
+pub async fn sign_off(ctx: &Context) -> Result<()> {
+    let seen = ctx.cluster.presence.leave_all().await;
+    Ok(last_seen::keep_last_seen(&ctx.db, &seen).await?)
+}
+
 /// Chooses how to seem; holds for all of one's sockets, and makes nobody online who has none.
 pub async fn set(ctx: &Context, caller: &Caller, status: PresenceStatus) -> Result<Presence> {
     if let Some(edge) = ctx.cluster.presence.choose(caller.user_id, status).await {

@@ -21,7 +21,7 @@ use utoipa_actix_web::AppExt;
 
 use super::{context, database::Database, lifecycle::Lifecycle};
 use crate::{
-    actions::Context,
+    actions::{Context, presence},
     config::settings::Settings,
     domain::clock::Clock,
     http::{
@@ -87,6 +87,10 @@ impl Server {
         let serving = tokio::spawn(self.http);
         self.lifecycle.draining().cancelled().await;
         stop_doors(&handle, serving, self.lifecycle.hurrying()).await;
+        let signing_off = presence::sign_off(&self.ctx);
+        if let Some(Err(error)) = self.lifecycle.hurrying().run_until_cancelled(signing_off).await {
+            warn!(%error, "When people were last seen could not be kept: {error}");
+        }
         self.idle.cancel();
         if !self.lifecycle.drained(self.patience).await {
             warn!("Not everything that had begun was finished.");
@@ -151,7 +155,7 @@ fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &Cancellatio
 /// The hub of one worker thread, and the task that feeds it.
 fn open_hub(ctx: &web::Data<Context>, draining: &CancellationToken) -> Hub {
     let (tracking, untracking) = (ctx.cluster.bus.clone(), ctx.cluster.bus.clone());
-    let track = move |id, head_seq| _ = tracking.track(id, head_seq);
+    let track = move |id, head_seq| tracking.track(id, head_seq);
     let hub = Hub::new(track, move |id| untracking.untrack(id));
     let heartbeat = Duration::from_secs(ctx.settings.heartbeat_seconds);
     rt::spawn(pump::run(hub.clone(), ctx.cluster.bus.listen(), heartbeat, ctx.clock.clone()));

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         clock::Time,
         event::{Audience, Durability, Event, MembershipChange, Revocation, Touch},
-        ids::ConversationId,
+        ids::{ConversationId, UserId},
     },
     wire,
 };
@@ -58,6 +58,8 @@ pub enum Delivery {
     Events(Arc<[Envelope]>),
     /// The sockets of a session, or of all sessions of a person, must be closed.
     Close(Revocation),
+    /// These people are in these conversations; who of them does not hear theirs must have their memberships read again.
+    Check(Arc<[(ConversationId, UserId)]>),
     /// Something may have been lost between the nodes: who belongs where must be read again for all sockets.
     Recheck,
 }
@@ -105,6 +107,11 @@ impl Bus {
     /// Tells this node's sockets what each node tells its own.
     pub async fn tell_here(&self, envelopes: Vec<Envelope>) {
         self.order.take(Inbound::Change(envelopes)).await;
+    }
+
+    /// Makes sure that these people, if they are at this node, hear these conversations.
+    pub async fn check_here(&self, members: Vec<(ConversationId, UserId)>) {
+        self.order.take(Inbound::Check(members)).await;
     }
 
     /// Closes the sockets of a session, or of all sessions of a person, on all nodes.

@@ -23,6 +23,20 @@ pub async fn memberships(db: &mut PgConnection, user: UserId) -> sqlx::Result<Ve
     Ok(rows.into_iter().map(|row| (row.id, row.floor_seq, row.head_seq)).collect())
 }
 
+/// Who was lately admitted to which conversation, but so long ago that they should have been told.
+pub async fn admitted_lately(db: &mut PgConnection) -> sqlx::Result<Vec<(ConversationId, UserId)>> {
+    let rows = sqlx::query!(
+        r#"
+        select conversation_id as "conversation_id: ConversationId", user_id as "user_id: UserId"
+        from members
+        where left_at is null and admitted_at between now() - interval '20 seconds' and now() - interval '2 seconds'
+        "#,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.conversation_id, row.user_id)).collect())
+}
+
 /// The groups that a person is in.
 pub async fn groups(db: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<ConversationId>> {
     sqlx::query_scalar!(

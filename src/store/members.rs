@@ -144,7 +144,7 @@ pub async fn insert(
          set role = excluded.role, changed_seq = excluded.changed_seq, joined_at = excluded.joined_at, left_at = null,
              floor_seq = greatest(member.cleared_seq, excluded.floor_seq), floor_no = excluded.floor_no,
              read_seq = excluded.read_seq, read_no = excluded.read_no,
-             delivered_seq = excluded.delivered_seq, moved_at = now()",
+             delivered_seq = excluded.delivered_seq, moved_at = now(), admitted_at = now()",
         conversation.0,
         &new.iter().map(|member| member.user_id.0).collect::<Vec<_>>(),
         &new.iter().map(|member| member.role).collect::<Vec<_>>() as &[Role],

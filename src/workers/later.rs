@@ -64,7 +64,7 @@ impl<T: Copy + Eq + Hash + Send + Sync + 'static> Later<T> {
                 () = stop.cancelled() => return,
                 delivery = deliveries.recv() => match delivery {
                     Some(Delivery::Events(envelopes)) => touched.extend(envelopes.iter().filter_map(self.touched_by)),
-                    Some(Delivery::Close(_) | Delivery::Recheck) => {}
+                    Some(Delivery::Close(_) | Delivery::Check(_) | Delivery::Recheck) => {}
                     None => return,
                 },
                 Some(told) = telling.join_next() => {

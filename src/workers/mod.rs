@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actions::{Context, in_time},
+    actions::{Context, in_time, members},
     domain::error::Result,
 };
 
@@ -18,6 +18,8 @@ use crate::{
 const WATCH_EVERY: Duration = Duration::from_millis(300);
 /// How often typing and presence are looked through for what has ended.
 const PRESENCE_EVERY: Duration = Duration::from_millis(250);
+/// How often those are looked for who were admitted somewhere and not told.
+const ADMISSIONS_EVERY: Duration = Duration::from_secs(3);
 /// How often what is old enough is forgotten.
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 
@@ -32,6 +34,7 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(every(PRESENCE_EVERY, ctx, stop, |ctx| async move { sweep::presence(&ctx).await }));
     spawn(Box::pin(later::UNREAD.run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(later::RECEIPT_COUNTS.run(Arc::clone(ctx), stop.clone())));
+    spawn(every(ADMISSIONS_EVERY, ctx, stop, |ctx| async move { members::find_untold(&ctx).await }));
     spawn(every(SWEEP_EVERY, ctx, stop, |ctx| async move { sweep::forget(&ctx).await }));
 }
 

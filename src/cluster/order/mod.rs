@@ -29,7 +29,7 @@ use self::{
 use super::bus::{Delivery, Envelope};
 use crate::domain::{
     event::{Event, Revocation},
-    ids::ConversationId,
+    ids::{ConversationId, UserId},
 };
 
 /// Things to be told that may wait for the orderer before those who publish wait for it.
@@ -48,6 +48,8 @@ pub enum Inbound {
     Change(Vec<Envelope>),
     /// Sockets to be closed.
     Close(Revocation),
+    /// People who should hear conversations.
+    Check(Vec<(ConversationId, UserId)>),
     /// Something may have been lost.
     Doubt,
 }
@@ -160,6 +162,10 @@ impl Orderer {
                 Inbound::Close(revocation) => {
                     self.tell(std::mem::take(&mut tellings)).await;
                     self.deliver(&Delivery::Close(revocation)).await;
+                }
+                Inbound::Check(members) => {
+                    self.tell(std::mem::take(&mut tellings)).await;
+                    self.deliver(&Delivery::Check(members.into())).await;
                 }
                 Inbound::Doubt => self.doubt = self.doubt.or(Some(self.trusts_until)),
             }

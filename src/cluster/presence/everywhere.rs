@@ -8,7 +8,10 @@ use std::{collections::HashMap, time::Duration};
 use futures_util::future::join_all;
 use redis::Script;
 
-use super::{Shift, here::REFRESHED_EVERY};
+use super::{
+    Shift,
+    here::{GRACE, REFRESHED_EVERY},
+};
 use crate::{
     cluster::link::Link,
     domain::{ids::UserId, presence::PresenceStatus},
@@ -57,7 +60,11 @@ else
     if verb == 'stay' then redis.call('HSETNX', KEYS[1], 'chosen', status) end
 end
 local after, remain = seeming(KEYS[1])
-if remain then redis.call('PEXPIRE', KEYS[1], 2 * ttl) else redis.call('DEL', KEYS[1]) end
+if not remain then
+    redis.call('DEL', KEYS[1])
+elseif verb ~= 'leave' then
+    redis.call('PEXPIRE', KEYS[1], 2 * ttl)
+end
 return {before, after}
 ";
 
@@ -104,6 +111,8 @@ pub enum Verb {
     Stay(PresenceStatus),
     /// They went.
     Go,
+    /// They go with the node; they may have come to another one.
+    Leave,
     /// They choose how to seem.
     Choose(PresenceStatus),
 }
@@ -121,11 +130,13 @@ impl Everywhere {
             Verb::Come => ("come", PresenceStatus::Online),
             Verb::Stay(status) => ("stay", status),
             Verb::Go => ("go", PresenceStatus::Offline),
+            Verb::Leave => ("leave", PresenceStatus::Offline),
             Verb::Choose(status) => ("choose", status),
         };
+        let believed_for = if verb == "leave" { GRACE } else { TIME_TO_LIVE };
         let mut tell = self.tell.key(person(user));
         tell.key(deadlines(partition(user))).arg(verb).arg(self.link.node().to_string());
-        tell.arg(user.to_string()).arg(TIME_TO_LIVE.as_millis() as u64).arg(word(status));
+        tell.arg(user.to_string()).arg(believed_for.as_millis() as u64).arg(word(status));
         let (before, after) = self.link.run::<(String, String)>(&tell).await?;
         Some((status_of(&before)?, status_of(&after)?))
     }

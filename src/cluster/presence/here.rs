@@ -9,7 +9,7 @@ use super::Shift;
 use crate::domain::{clock::Time, ids::UserId, presence::PresenceStatus};
 
 /// How long somebody without a socket still counts as there: a reconnect is not told.
-const GRACE: Duration = Duration::from_secs(5);
+pub const GRACE: Duration = Duration::from_secs(5);
 /// How often the other nodes are told that somebody is still there; they give them up after three times as long.
 pub const REFRESHED_EVERY: Duration = Duration::from_secs(20);
 
@@ -85,6 +85,14 @@ impl Here {
             return None;
         }
         self.people.remove(&user).map(|person| (person.chosen, person.seen_at))
+    }
+
+    /// Lets go of everybody: who was here, and when they were last seen.
+    pub fn take_all(&mut self, time: Time) -> Vec<(UserId, Option<Time>)> {
+        // Who went before, or seems offline, was seen last when that began.
+        let is_seen = |person: &Person| person.left_at.is_none() && person.chosen != PresenceStatus::Offline;
+        let seen_at = |person: Person| if is_seen(&person) { Some(time) } else { person.seen_at };
+        self.people.drain().map(|(user, person)| (user, seen_at(person))).collect()
     }
 
     /// Those who are to be told of again, and what they chose to seem.

@@ -11,6 +11,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use futures_util::future::join_all;
 use tokio::sync;
 
 use self::{
@@ -19,7 +20,7 @@ use self::{
 };
 use super::link::Link;
 use crate::domain::{
-    clock::Clock,
+    clock::{Clock, Time},
     ids::UserId,
     presence::{Presence, PresenceStatus},
 };
@@ -116,6 +117,15 @@ impl PresenceBoard {
         swept
     }
 
+    /// Lets go of everybody at once; says when they were last seen. The other nodes believe in them for a grace.
+    pub async fn leave_all(&self) -> Vec<(UserId, Time)> {
+        let people = self.here().take_all(self.clock.now());
+        for people in people.chunks(LANES) {
+            join_all(people.iter().map(|(user, _)| self.everywhere(*user, Verb::Leave))).await;
+        }
+        people.into_iter().filter_map(|(user, seen_at)| Some((user, seen_at?))).collect()
+    }
+
     /// Tells the other nodes of those who are still here, and takes over what lost nodes left.
     async fn keep_up(&self, everywhere: &Everywhere, swept: &mut Swept) {
         let stale = self.here().take_stale(self.clock.instant());
@@ -142,7 +152,6 @@ impl PresenceBoard {
         there.map(|(user, status)| self.presence(user, status)).collect()
     }
 
-    /// How those of these people who have a socket chose to seem.
     /// Those of these people who have a socket on this node.
     pub fn connected_here(&self, users: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
         let here = self.here();

@@ -69,9 +69,12 @@ pub struct Arrival {
 pub type Membership = (ConversationId, i64, i64);
 
 impl Hub {
-    /// An empty hub. It tells `track` of the first socket that hears a conversation, with how far its log is known, and
-    /// `untrack` of the last.
-    pub fn new(track: impl Fn(ConversationId, i64) + 'static, untrack: impl Fn(ConversationId) + 'static) -> Self {
+    /// An empty hub. It tells `track` of the first socket that hears a conversation, with how far its log is known, and is
+    /// answered with how far it has been told here; it tells `untrack` of the last.
+    pub fn new(
+        track: impl Fn(ConversationId, i64) -> i64 + 'static,
+        untrack: impl Fn(ConversationId) + 'static,
+    ) -> Self {
         let tracker = Tracker { track: Box::new(track), untrack: Box::new(untrack) };
         Self(Rc::new(RefCell::new(People::new(Rooms::new(tracker)))))
     }
@@ -88,6 +91,7 @@ impl Hub {
         match delivery {
             Delivery::Events(envelopes) => people.tell_all(envelopes),
             Delivery::Close(revocation) => people.close(*revocation),
+            Delivery::Check(members) => people.check(members),
             Delivery::Recheck => people.recheck(),
         }
     }

@@ -196,6 +196,14 @@ impl People {
         }
     }
 
+    pub fn check(&self, members: &[(ConversationId, UserId)]) {
+        for (conversation_id, user_id) in members {
+            for seat in self.seats_of(*user_id).into_iter().filter(|seat| !self.hears(*seat, *conversation_id)) {
+                self.guests[seat as usize].mailbox.ask_to_recheck();
+            }
+        }
+    }
+
     pub fn recheck(&self) {
         self.guests.iter().for_each(|(_, guest)| guest.mailbox.ask_to_recheck());
     }

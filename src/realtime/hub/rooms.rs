@@ -10,8 +10,8 @@ use crate::domain::ids::ConversationId;
 
 /// The node's ear, told which conversations anybody on this worker hears.
 pub(super) struct Tracker {
-    /// The first one came, knowing the log up to here.
-    pub track: Box<dyn Fn(ConversationId, i64)>,
+    /// The first one came, knowing the log up to here. Answers with how far it has been told on this node.
+    pub track: Box<dyn Fn(ConversationId, i64) -> i64>,
     /// The last one went.
     pub untrack: Box<dyn Fn(ConversationId)>,
 }
@@ -73,7 +73,7 @@ impl Rooms {
     pub fn enter(&mut self, conversation_id: ConversationId, head_seq: i64, listener: Listener) -> Option<u32> {
         let Self { open, tracker, .. } = self;
         let id = *self.by_conversation.entry(conversation_id).or_insert_with(|| {
-            (tracker.track)(conversation_id, head_seq);
+            let head_seq = (tracker.track)(conversation_id, head_seq);
             open.insert(Room { conversation_id, listeners: Vec::new(), head_seq, told_at: 0, viewers: 0 }) as u32
         });
         let room = &mut open[id as usize];

@@ -52,6 +52,7 @@ impl Node {
         match self.worker.recv().await.expect("the orderer runs") {
             Delivery::Events(events) => events.iter().map(|event| short(&event.text)).collect(),
             Delivery::Close(revocation) => vec![format!("close {}", revocation.user_id == person(7))],
+            Delivery::Check(_) => vec!["check".to_owned()],
             Delivery::Recheck => vec!["recheck".to_owned()],
         }
     }

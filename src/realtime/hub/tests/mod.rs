@@ -41,7 +41,10 @@ impl Worker {
     fn new() -> Self {
         let tracked: Rc<RefCell<Tracked>> = Rc::default();
         let (first, last) = (tracked.clone(), tracked.clone());
-        let track = move |id, head_seq| first.borrow_mut().push((id, Some(head_seq)));
+        let track = move |id, head_seq| {
+            first.borrow_mut().push((id, Some(head_seq)));
+            head_seq
+        };
         Self { hub: Hub::new(track, move |id| last.borrow_mut().push((id, None))), tracked }
     }
 
