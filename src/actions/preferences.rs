@@ -9,7 +9,10 @@ use crate::{
         preferences::{ConversationPreferences, Preferences, PreferencesChange},
         user::Caller,
     },
-    store::personal::{self, PersonalKind},
+    store::{
+        conversations,
+        personal::{self, PersonalKind},
+    },
 };
 
 /// Changes one's own settings of a conversation.
@@ -21,6 +24,11 @@ pub async fn change(
 ) -> Result<Preferences> {
     change.check()?;
     let mut tx = ctx.db.begin().await?;
+    if change.archived == Some(true) {
+        // A message comes before or after, and takes it out again if it comes after.
+        conversations::lock(&mut tx, &[conversation]).await?;
+    }
+    personal::lock_preferences(&mut tx, conversation, caller.user_id).await?;
     let before = personal::preferences(&mut tx, conversation, caller.user_id).await?;
     let before = before.ok_or(Error::NotFound("conversation"))?;
     let after = change.apply(&before, ctx.clock.now());

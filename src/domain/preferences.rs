@@ -80,7 +80,11 @@ impl PreferencesChange {
             archived_at: since(self.archived, before.archived_at),
             muted_until: self.muted_until.unwrap_or(before.muted_until),
             notify: self.notify.unwrap_or(before.notify),
-            draft: self.draft.clone().unwrap_or_else(|| before.draft.clone()),
+            // Nothing typed is no draft.
+            draft: self
+                .draft
+                .clone()
+                .map_or_else(|| before.draft.clone(), |draft| draft.filter(|text| !text.is_empty())),
             cleared_seq: before.cleared_seq,
         }
     }

@@ -47,12 +47,59 @@ pub async fn log(
     Ok(())
 }
 
+/// The same for the settings of many people at once, each of one conversation.
+pub async fn log_preferences(db: &mut PgConnection, changed: &[(UserId, ConversationId)]) -> sqlx::Result<()> {
+    let (users, conversations): (Vec<_>, Vec<_>) = changed.iter().map(|(user, id)| (user.0, id.0)).unzip();
+    // Locked by themselves and in order, so that two who do this wait for each other but never in a circle.
+    sqlx::query!("select id from users where id = any($1) order by id for no key update", &users)
+        .fetch_all(&mut *db)
+        .await?;
+    sqlx::query!(
+        "with entry as materialized (
+             select user_id, conversation_id,
+                    row_number() over (partition by user_id order by conversation_id) as place,
+                    count(*) over (partition by user_id) as many
+             from unnest($1::uuid[], $2::uuid[]) as changed(user_id, conversation_id)),
+         head as (
+             update users
+             set own_seq = own_seq + many
+             from entry
+             where id = entry.user_id and entry.place = 1
+             returning id, own_seq - many as before)
+         insert into personal_changes (user_id, seq, kind, conversation_id)
+         select entry.user_id, head.before + entry.place, 'preferences', entry.conversation_id
+         from entry
+         join head on head.id = entry.user_id",
+        &users,
+        &conversations,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// The head of a person's own log.
 pub async fn head(db: &mut PgConnection, user: UserId) -> sqlx::Result<i64> {
     sqlx::query_scalar!("select own_seq from users where id = $1", user.0).fetch_one(db).await
 }
 
-/// One's settings of a conversation, locked until the transaction ends where there is a row.
+/// Locks one's settings of a conversation until the transaction ends. What is read afterwards is up to date.
+pub async fn lock_preferences(db: &mut PgConnection, conversation: ConversationId, user: UserId) -> sqlx::Result<()> {
+    // The member's row stands for them: there may be none of their own yet.
+    sqlx::query!(
+        "select
+         from members
+         where conversation_id = $1 and user_id = $2
+         for no key update",
+        conversation.0,
+        user.0,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// One's settings of a conversation; nothing where one is not in it.
 pub async fn preferences(
     db: &mut PgConnection,
     conversation: ConversationId,
@@ -69,7 +116,6 @@ pub async fn preferences(
         left join preferences preference
           on preference.conversation_id = member.conversation_id and preference.user_id = member.user_id
         where member.conversation_id = $1 and member.user_id = $2 and member.left_at is null
-        for no key update of member
         "#,
         conversation.0,
         user.0,
@@ -102,6 +148,52 @@ pub async fn save_preferences(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Takes conversations in which something was sent out of the archives of all members but those for whom they are mute.
+/// The conversations must be locked.
+pub async fn unarchive(
+    db: &mut PgConnection,
+    conversations: &[ConversationId],
+    now: Time,
+) -> sqlx::Result<Vec<(UserId, ConversationPreferences)>> {
+    let rows = sqlx::query!(
+        r#"
+        with missed as materialized (
+            select member.conversation_id, member.user_id, member.cleared_seq
+            from preferences archived
+            join members member
+              on member.conversation_id = archived.conversation_id and member.user_id = archived.user_id
+            where archived.conversation_id = any($1) and archived.archived_at is not null
+              and coalesce(archived.muted_until, '-infinity') <= $2 and member.left_at is null
+            order by member.conversation_id, member.user_id
+            for no key update of member)
+        update preferences preference
+        set archived_at = null
+        from missed
+        where preference.conversation_id = missed.conversation_id and preference.user_id = missed.user_id
+          and preference.archived_at is not null and coalesce(preference.muted_until, '-infinity') <= $2
+        returning preference.conversation_id as "conversation_id: ConversationId",
+                  preference.user_id as "user_id: UserId", preference.pinned_at, preference.muted_until,
+                  preference.notify as "notify: Notify", preference.draft, missed.cleared_seq as "cleared_seq!"
+        "#,
+        conversations as &[ConversationId],
+        now,
+    )
+    .fetch_all(db)
+    .await?;
+    let back = rows.into_iter().map(|row| {
+        let preferences = Preferences {
+            pinned_at: row.pinned_at,
+            archived_at: None,
+            muted_until: row.muted_until,
+            notify: row.notify,
+            draft: row.draft,
+            cleared_seq: row.cleared_seq,
+        };
+        (row.user_id, ConversationPreferences { conversation_id: row.conversation_id, preferences })
+    });
+    Ok(back.collect())
 }
 
 /// One's settings of all present conversations that changed after a place in one's own log.

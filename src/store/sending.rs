@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::domain::{
+    clock::Time,
     conversation::ConversationKind,
     ids::{ConversationId, MessageId, UserId},
     message::{MessageKind, ReplyTo},
@@ -38,11 +39,14 @@ pub struct Facts {
     pub earlier: Option<(UserId, Vec<u8>)>,
     /// The message to answer, where the sender may see it.
     pub reply_to: Option<ReplyTo>,
+    /// Whether the conversation comes back to somebody who has put it away.
+    pub is_missed: bool,
 }
 
 /// Answers all questions, in their order. The conversations must be locked before, so that the answers hold.
-pub async fn facts(db: &mut PgConnection, questions: &[Question]) -> sqlx::Result<Vec<Option<Facts>>> {
-    let rows = sqlx::query!(
+pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> sqlx::Result<Vec<Option<Facts>>> {
+    let rows = sqlx::query_as!(
+        Row,
         r#"
         select question.ord as "ord!",
                conversation.kind as "kind!: ConversationKind",
@@ -61,7 +65,12 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question]) -> sqlx::Resul
                reply.seq as "reply_seq?",
                reply.sender_id as "reply_sender_id?: UserId",
                reply.kind as "reply_kind?: MessageKind",
-               left(reply.body, 140) as reply_preview
+               left(reply.body, 140) as reply_preview,
+               exists (
+                   select
+                   from preferences archived
+                   where archived.conversation_id = question.conversation_id and archived.archived_at is not null
+                     and coalesce(archived.muted_until, '-infinity') <= $5) as "is_missed!"
         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
              as question(conversation_id, sender_id, message_id, reply_to, ord)
         join members member
@@ -78,18 +87,44 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question]) -> sqlx::Resul
         &questions.iter().map(|question| question.sender_id.0).collect::<Vec<_>>(),
         &questions.iter().map(|question| question.message_id.0).collect::<Vec<_>>(),
         &questions.iter().map(|question| question.reply_to).collect::<Vec<_>>() as &[Option<MessageId>],
+        now,
     )
     .fetch_all(db)
     .await?;
     let mut answers = vec![None; questions.len()];
     for row in rows {
+        let place = row.ord as usize - 1;
+        answers[place] = Some(row.into());
+    }
+    Ok(answers)
+}
+
+struct Row {
+    ord: i64,
+    kind: ConversationKind,
+    head_seq: i64,
+    message_no: i64,
+    read_seq: i64,
+    is_blocked: bool,
+    earlier_sender_id: Option<UserId>,
+    earlier_fingerprint: Option<Vec<u8>>,
+    reply_id: Option<MessageId>,
+    reply_seq: Option<i64>,
+    reply_sender_id: Option<UserId>,
+    reply_kind: Option<MessageKind>,
+    reply_preview: Option<String>,
+    is_missed: bool,
+}
+
+impl From<Row> for Facts {
+    fn from(row: Row) -> Self {
         let reply_to = match (row.reply_id, row.reply_seq, row.reply_sender_id, row.reply_kind) {
             (Some(id), Some(seq), Some(sender_id), Some(kind)) => {
                 Some(ReplyTo { id, seq, sender_id, kind, preview: row.reply_preview })
             }
             _ => None,
         };
-        answers[row.ord as usize - 1] = Some(Facts {
+        Self {
             kind: row.kind,
             head_seq: row.head_seq,
             message_no: row.message_no,
@@ -97,9 +132,9 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question]) -> sqlx::Resul
             is_blocked: row.is_blocked,
             earlier: row.earlier_sender_id.zip(row.earlier_fingerprint),
             reply_to,
-        });
+            is_missed: row.is_missed,
+        }
     }
-    Ok(answers)
 }
 
 /// Which of these people are in which of these conversations now.

@@ -253,13 +253,13 @@ pub struct ChangeParticipant {
 pub struct PreferencesView {
     /// Kept on top since.
     pub pinned_at: Option<DateTime<Utc>>,
-    /// Put away since.
+    /// Put away since; a new message ends that, unless the conversation is mute then.
     pub archived_at: Option<DateTime<Utc>>,
     /// Silent until.
     pub muted_until: Option<DateTime<Utc>>,
     /// What to be notified of.
     pub notify: Notify,
-    /// What was typed and not sent yet.
+    /// What was typed and not sent yet. Sending leaves it to the device that typed it, which clears it.
     pub draft: Option<String>,
     /// Messages up to here were cleared by deleting the direct conversation for oneself.
     pub cleared_seq: i64,
@@ -295,7 +295,7 @@ pub struct ChangePreferences {
     /// What to be notified of.
     #[serde(default)]
     pub notify: Option<Notify>,
-    /// What was typed and not sent yet.
+    /// What was typed and not sent yet; empty clears it too.
     #[serde(default, deserialize_with = "json::patch")]
     #[schema(value_type = Option<String>, max_length = 16000)]
     pub draft: Option<Option<String>>,

@@ -32,6 +32,7 @@ pub struct Batch {
     pub verdicts: Vec<Verdict>,
     /// The messages to write.
     pub new: Vec<NewMessage>,
+    missed: HashSet<ConversationId>,
     heads: HashMap<ConversationId, Head>,
     senders: HashMap<(ConversationId, UserId), receipts::Sent>,
     first_with_id: HashMap<(ConversationId, MessageId), usize>,
@@ -108,6 +109,9 @@ impl Batch {
             deleted_at: None,
             created_at: now,
         };
+        if facts.is_missed {
+            self.missed.insert(id);
+        }
         self.first_with_id.insert((id, draft.id), self.new.len());
         self.new.push(NewMessage { message, no: head.message_no, fingerprint });
         self.new.len() - 1
@@ -121,6 +125,11 @@ impl Batch {
     /// Whether a sender's own cursor passes something of others, so that their unread counts may change.
     pub fn has_passed(&self, conversation: ConversationId, sender: UserId) -> bool {
         self.senders.get(&(conversation, sender)).is_some_and(|cursor| cursor.is_marked)
+    }
+
+    /// The conversations that come back to somebody who has put them away.
+    pub fn missed(&self) -> Vec<ConversationId> {
+        self.missed.iter().copied().collect()
     }
 
     /// The senders' own cursors to move.

@@ -21,9 +21,10 @@ use crate::{
         ids::{ConversationId, MessageId, UserId},
         limits::Limit,
         message::Message,
+        preferences::ConversationPreferences,
     },
     store::{
-        conversations, messages, receipts,
+        conversations, messages, personal, receipts,
         sending::{self, Facts, Question},
     },
     telemetry::metrics,
@@ -55,13 +56,14 @@ impl Work for Sending {
         if !batch.new.is_empty() {
             append(tx, &batch).await?;
         }
+        let back = bring_back(ctx, tx, &batch).await?;
         let stored = load_stored(tx, items, &batch).await?;
-        Ok(Written { batch, stored })
+        Ok(Written { batch, stored, back })
     }
 
     async fn answer(&self, ctx: &Context, items: Vec<Item>, written: Written) {
-        let Written { batch, stored } = written;
-        tell(ctx, &batch).await;
+        let Written { batch, stored, back } = written;
+        tell(ctx, &batch, back).await;
         let unwritten = items.iter().zip(&batch.verdicts).filter(|(_, verdict)| !matches!(verdict, Verdict::Write(_)));
         give_back(ctx, unwritten.map(|(item, _)| item)).await;
         for (item, verdict) in items.into_iter().zip(batch.verdicts) {
@@ -105,6 +107,8 @@ type Stored = HashMap<(ConversationId, MessageId), Message>;
 pub struct Written {
     batch: Batch,
     stored: Stored,
+    /// Who finds which conversation out of their archive again.
+    back: Vec<(UserId, ConversationPreferences)>,
 }
 
 async fn decide(ctx: &Context, tx: &mut PgConnection, items: &[Item]) -> sqlx::Result<Batch> {
@@ -113,7 +117,7 @@ async fn decide(ctx: &Context, tx: &mut PgConnection, items: &[Item]) -> sqlx::R
     ids.dedup();
     conversations::lock(tx, &ids).await?;
     let questions: Vec<_> = items.iter().map(question).collect();
-    let facts = sending::facts(tx, &questions).await?;
+    let facts = sending::facts(tx, &questions, ctx.clock.now()).await?;
     let present = mentioned_members(tx, items).await?;
     // The clock is read under the locks, so that within a conversation times do not run against `seq`.
     let now = ctx.clock.now();
@@ -176,6 +180,22 @@ async fn append(tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<()> {
     messages::insert_mentions(tx, &mentioning).await
 }
 
+/// Takes conversations out of the archives of those whom their new messages concern. Mostly there are none.
+async fn bring_back(
+    ctx: &Context,
+    tx: &mut PgConnection,
+    batch: &Batch,
+) -> sqlx::Result<Vec<(UserId, ConversationPreferences)>> {
+    let missed = batch.missed();
+    if missed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let back = personal::unarchive(tx, &missed, ctx.clock.now()).await?;
+    let changed: Vec<_> = back.iter().map(|(user, own)| (*user, own.conversation_id)).collect();
+    personal::log_preferences(tx, &changed).await?;
+    Ok(back)
+}
+
 async fn load_stored(tx: &mut PgConnection, items: &[Item], batch: &Batch) -> sqlx::Result<Stored> {
     let ids: Vec<_> = items
         .iter()
@@ -195,7 +215,7 @@ async fn load_stored(tx: &mut PgConnection, items: &[Item], batch: &Batch) -> sq
     Ok(stored)
 }
 
-async fn tell(ctx: &Context, batch: &Batch) {
+async fn tell(ctx: &Context, batch: &Batch, back: Vec<(UserId, ConversationPreferences)>) {
     metrics::messages_sent(batch.new.len());
     let mut by_conversation: HashMap<ConversationId, Vec<Envelope>> = HashMap::new();
     for new in &batch.new {
@@ -205,6 +225,10 @@ async fn tell(ctx: &Context, batch: &Batch) {
             envelope.touch = Some(Touch::Others(conversation, sender));
         }
         by_conversation.entry(conversation).or_default().push(envelope);
+    }
+    for (user, own) in back {
+        let envelopes = by_conversation.entry(own.conversation_id).or_default();
+        envelopes.push(Envelope::of(&Event::PreferencesUpdated(user, own)));
     }
     for envelopes in by_conversation.into_values() {
         ctx.cluster.bus.publish(envelopes).await;
