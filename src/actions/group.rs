@@ -62,6 +62,7 @@ impl<'a> GroupChange<'a> {
             location: None,
             reply_to: None,
             mentions: Vec::new(),
+            mentions_all: false,
             reactions: Vec::new(),
             forwarded_from: None,
             pinned_at: None,

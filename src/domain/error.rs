@@ -130,6 +130,9 @@ pub enum Conflict {
     /// The message was deleted for everyone.
     #[error("The message has been deleted.")]
     MessageDeleted,
+    /// A forwarded message says what somebody else said.
+    #[error("A forwarded message is a copy and can't be edited.")]
+    ForwardIsFixed,
     /// They are in the conversation already.
     #[error("They are in the conversation already.")]
     AlreadyMember,

@@ -281,7 +281,7 @@ impl Event {
         } else {
             return None;
         };
-        let reply = message.reply_to.as_ref().filter(|reply| reply.preview.is_some())?;
+        let reply = message.reply_to.as_ref().filter(|reply| reply.preview.is_some() || reply.deleted_at.is_some())?;
         Some((reply.seq, tell(message.clone().veiled(reply.seq))))
     }
 

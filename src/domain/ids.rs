@@ -1,6 +1,7 @@
 //! Who and what is meant: one type for each kind of id, so that none is taken for another.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// Defines a newtype over [`Uuid`].
@@ -64,6 +65,13 @@ impl ConversationId {
 }
 
 impl MessageId {
+    /// The id that the same words always give, for what must not be made twice.
+    pub fn of_words(words: &str) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&Sha256::digest(words.as_bytes())[..16]);
+        Self(Uuid::new_v8(bytes))
+    }
+
     /// A new id for a client that brought none, ordered by time.
     pub fn new_v7() -> Self {
         Self(Uuid::now_v7())

@@ -14,6 +14,8 @@ pub const MEMBERS: usize = 10_000;
 pub const ADDED_AT_ONCE: usize = 100;
 /// People mentioned in one message.
 pub const MENTIONS: usize = 50;
+/// Conversations to which a message is forwarded in one call.
+pub const FORWARDED_AT_ONCE: usize = 20;
 /// Pinned messages of one conversation.
 pub const PINS: usize = 50;
 /// Kinds of reaction to one message.

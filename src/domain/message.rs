@@ -64,6 +64,8 @@ pub struct ReplyTo {
     pub kind: MessageKind,
     /// How its body begins; nothing once it was deleted.
     pub preview: Option<String>,
+    /// When it was deleted for everyone.
+    pub deleted_at: Option<Time>,
 }
 
 /// Where a forwarded message was copied from.
@@ -107,6 +109,8 @@ pub struct Message {
     pub reply_to: Option<ReplyTo>,
     /// Who is mentioned.
     pub mentions: Vec<UserId>,
+    /// Whether everybody in the conversation is.
+    pub mentions_all: bool,
     /// What people think of it, in the order in which each emoji was first chosen.
     pub reactions: Vec<Reaction>,
     /// Where it was copied from.
@@ -144,6 +148,10 @@ pub struct Draft {
     pub reply_to: Option<MessageId>,
     /// Who is mentioned, without repetitions.
     pub mentions: Vec<UserId>,
+    /// Whether everybody in the conversation is.
+    pub mentions_all: bool,
+    /// Where it is copied from; all but the id is the original's then.
+    pub forwarded_from: Option<ForwardedFrom>,
 }
 
 /// One version that an edit replaced.
@@ -155,6 +163,8 @@ pub struct Edit {
     pub editor_id: UserId,
     /// When it was changed.
     pub edited_at: Time,
+    /// The log's entry of the change.
+    pub changed_seq: i64,
 }
 
 /// Which part of the history to read; `seq` itself is not in it, but for `Around`.
@@ -199,6 +209,8 @@ pub struct Revision {
     pub body: String,
     /// Who is mentioned now; `None` keeps the mentions as they are.
     pub mentions: Option<Vec<UserId>>,
+    /// Whether everybody is mentioned now; `None` keeps it as it is.
+    pub mentions_all: Option<bool>,
     /// New metadata; `None` keeps it.
     pub metadata: Option<Value>,
 }
@@ -209,6 +221,7 @@ impl Message {
         (self.body, self.metadata, self.location) = (None, None, None);
         (self.pinned_at, self.pinned_by) = (None, None);
         self.mentions.clear();
+        self.mentions_all = false;
         self.reactions.clear();
         self.deleted_at = Some(now);
     }
@@ -217,9 +230,33 @@ impl Message {
     #[must_use]
     pub fn veiled(mut self, floor_seq: i64) -> Self {
         if let Some(reply) = self.reply_to.as_mut().filter(|reply| reply.seq <= floor_seq) {
-            reply.preview = None;
+            (reply.preview, reply.deleted_at) = (None, None);
         }
         self
+    }
+
+    /// A copy for a conversation. Mentions and replies are not taken along, and where it was first said only there.
+    pub fn copied_to(&self, conversation_id: ConversationId, id: MessageId) -> Draft {
+        let first = self.forwarded_from.clone().unwrap_or(ForwardedFrom {
+            message_id: self.id,
+            conversation_id: Some(self.conversation_id),
+            sender_id: self.sender_id,
+            created_at: self.created_at,
+        });
+        // Of those who see the copy, all may see the original in its own conversation only.
+        let origin = first.conversation_id.filter(|origin| *origin == conversation_id);
+        Draft {
+            id,
+            conversation_id,
+            kind: self.kind,
+            body: self.body.clone(),
+            metadata: self.metadata.clone(),
+            location: self.location.clone(),
+            reply_to: None,
+            mentions: Vec::new(),
+            mentions_all: false,
+            forwarded_from: Some(ForwardedFrom { conversation_id: origin, ..first }),
+        }
     }
 }
 
@@ -256,8 +293,11 @@ impl Draft {
         let mut mentions = self.mentions.clone();
         mentions.sort_unstable();
         let metadata = self.metadata.as_ref().map(canonical);
-        let chosen = json!([self.kind, self.body, metadata, self.location, self.reply_to, mentions]).to_string();
-        Sha256::digest(chosen.as_bytes())[..16].to_vec()
+        let mentions = (self.mentions_all, mentions);
+        let chosen = json!([self.kind, self.body, metadata, self.location, self.reply_to, mentions]);
+        // Who forwards chooses the message and not its words, which may be edited before a retry.
+        let chosen = self.forwarded_from.as_ref().map_or(chosen, |origin| json!(origin.message_id));
+        Sha256::digest(chosen.to_string().as_bytes())[..16].to_vec()
     }
 }
 

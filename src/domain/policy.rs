@@ -54,7 +54,18 @@ pub fn may_edit(caller: UserId, message: &Message) -> Result<()> {
     if message.kind == MessageKind::System || message.sender_id != caller {
         return Err(Reason::NotTheAuthor.into());
     }
+    if message.forwarded_from.is_some() {
+        return Err(Conflict::ForwardIsFixed.into());
+    }
     is_there(message)
+}
+
+/// May mention everybody at once: both in a direct conversation, else owners and admins.
+pub fn may_mention_all(kind: ConversationKind, role: Role) -> Result<()> {
+    match kind {
+        ConversationKind::Direct => Ok(()),
+        ConversationKind::Group => reaches(role, Role::Admin),
+    }
 }
 
 /// May pin messages, and unpin them: both in a direct conversation, else owners and admins, and members where the group says so.

@@ -35,6 +35,13 @@ pub struct Key {
     key: Option<String>,
 }
 
+impl Key {
+    /// The key itself, where the client sent one.
+    pub fn text(&self) -> Option<String> {
+        self.key.clone()
+    }
+}
+
 impl FromRequest for Key {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;

@@ -153,12 +153,16 @@ async fn delete_message(
 /// List what a message said before each of its edits.
 ///
 /// Oldest first.
-#[utoipa::path(tag = "messages", responses((status = 200, body = List<EditView>)))]
+#[utoipa::path(tag = "messages", params(PageQuery), responses((status = 200, body = List<EditView>)))]
 #[get("/conversations/{conversation_id}/messages/{message_id}/edits")]
-async fn list_edits(ctx: Ctx, caller: Signed, path: Path<(ConversationId, MessageId)>) -> Outcome<List<EditView>> {
-    let (conversation, id) = path.0;
-    let edits = history::edits(&ctx, &caller.0, conversation, id).await?;
-    Ok(Answer::Ok(List::whole(edits.into_iter().map(EditView::from).collect())))
+async fn list_edits(
+    ctx: Ctx,
+    caller: Signed,
+    path: Path<(ConversationId, MessageId)>,
+    query: Query<PageQuery>,
+) -> Outcome<List<EditView>> {
+    let limit = query.0.limit()?;
+    Ok(Answer::Ok(history::edits(&ctx, &caller.0, path.0, query.0.cursor.as_deref(), limit).await?.into()))
 }
 
 /// List when a message reached each of the others.

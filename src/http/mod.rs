@@ -6,6 +6,7 @@ pub mod auth;
 pub mod conversations;
 pub mod docs;
 pub mod extract;
+pub mod forwards;
 pub mod idempotency;
 pub mod members;
 pub mod messages;
@@ -33,6 +34,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(members::routes)
             .configure(messages::routes)
             .configure(reactions::routes)
+            .configure(forwards::routes)
             .configure(receipts::routes)
             .configure(sync::routes)
             .configure(operations::api_routes),

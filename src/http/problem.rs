@@ -25,9 +25,14 @@ impl Problem {
         Self { view: Box::new(view), quota: None }
     }
 
-    /// The same refusal with the id of its request.
+    /// What a client sees of it, with the id of its request.
+    pub fn view(&self, request_id: &str) -> ProblemView {
+        ProblemView { request_id: request_id.to_owned(), ..(*self.view).clone() }
+    }
+
+    /// The same refusal as an answer.
     pub fn response(&self, request_id: &str) -> HttpResponse {
-        let view = ProblemView { request_id: request_id.to_owned(), ..(*self.view).clone() };
+        let view = self.view(request_id);
         let mut response = HttpResponseBuilder::new(self.status_code());
         if let Some(seconds) = view.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds));

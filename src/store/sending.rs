@@ -6,6 +6,7 @@ use crate::domain::{
     clock::Time,
     conversation::ConversationKind,
     ids::{ConversationId, MessageId, UserId},
+    member::Role,
     message::{MessageKind, ReplyTo},
 };
 
@@ -27,6 +28,8 @@ pub struct Question {
 pub struct Facts {
     /// Direct or group.
     pub kind: ConversationKind,
+    /// The sender's role.
+    pub role: Role,
     /// The log's head.
     pub head_seq: i64,
     /// The number of the last countable message.
@@ -50,6 +53,7 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
         r#"
         select question.ord as "ord!",
                conversation.kind as "kind!: ConversationKind",
+               member.role as "role!: Role",
                conversation.head_seq as "head_seq!",
                conversation.message_no as "message_no!",
                member.read_seq as "read_seq!",
@@ -66,6 +70,7 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
                reply.sender_id as "reply_sender_id?: UserId",
                reply.kind as "reply_kind?: MessageKind",
                left(reply.body, 140) as reply_preview,
+               reply.deleted_at as "reply_deleted_at?",
                exists (
                    select
                    from preferences archived
@@ -102,6 +107,7 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
 struct Row {
     ord: i64,
     kind: ConversationKind,
+    role: Role,
     head_seq: i64,
     message_no: i64,
     read_seq: i64,
@@ -113,19 +119,22 @@ struct Row {
     reply_sender_id: Option<UserId>,
     reply_kind: Option<MessageKind>,
     reply_preview: Option<String>,
+    reply_deleted_at: Option<Time>,
     is_missed: bool,
 }
 
 impl From<Row> for Facts {
     fn from(row: Row) -> Self {
+        let (preview, deleted_at) = (row.reply_preview, row.reply_deleted_at);
         let reply_to = match (row.reply_id, row.reply_seq, row.reply_sender_id, row.reply_kind) {
             (Some(id), Some(seq), Some(sender_id), Some(kind)) => {
-                Some(ReplyTo { id, seq, sender_id, kind, preview: row.reply_preview })
+                Some(ReplyTo { id, seq, sender_id, kind, preview, deleted_at })
             }
             _ => None,
         };
         Self {
             kind: row.kind,
+            role: row.role,
             head_seq: row.head_seq,
             message_no: row.message_no,
             read_seq: row.read_seq,

@@ -23,6 +23,8 @@ pub struct LimitsView {
     pub added_at_once: usize,
     /// People mentioned in one message.
     pub mentions: usize,
+    /// Conversations to which a message is forwarded in one call.
+    pub forwarded_at_once: usize,
     /// Pinned messages of one conversation.
     pub pins: usize,
     /// Kinds of reaction to one message.
@@ -58,6 +60,7 @@ impl LimitsView {
             members: limits::MEMBERS,
             added_at_once: limits::ADDED_AT_ONCE,
             mentions: limits::MENTIONS,
+            forwarded_at_once: limits::FORWARDED_AT_ONCE,
             pins: limits::PINS,
             reactions: limits::REACTIONS,
             reaction_users: limits::REACTION_USERS,

@@ -53,6 +53,8 @@ pub struct MessageView {
     pub forwarded_from: Option<ForwardedFromView>,
     /// Who is mentioned.
     pub mentions: Vec<UserId>,
+    /// Whether everybody in the conversation is.
+    pub mentions_all: bool,
     /// Reactions, in the order in which each emoji was first chosen; empty once deleted.
     pub reactions: Vec<ReactionView>,
     /// When it was pinned.
@@ -81,8 +83,10 @@ pub struct ReplyToView {
     pub sender_id: UserId,
     /// What it is.
     pub kind: MessageKind,
-    /// How its body begins; null once it was deleted.
+    /// How its body begins; null once it was deleted, of which the message that answers it has no event of its own.
     pub preview: Option<String>,
+    /// When it was deleted for everyone.
+    pub deleted_at: Option<DateTime<Utc>>,
 }
 
 /// Where a forwarded message was copied from.
@@ -117,6 +121,7 @@ impl From<Message> for MessageView {
             reply_to: message.reply_to.map(ReplyToView::from),
             forwarded_from: message.forwarded_from.map(ForwardedFromView::from),
             mentions: message.mentions,
+            mentions_all: message.mentions_all,
             reactions: reactions::views(message.reactions),
             pinned_at: message.pinned_at,
             pinned_by: message.pinned_by,
@@ -141,7 +146,8 @@ impl From<ForwardedFrom> for ForwardedFromView {
 
 impl From<ReplyTo> for ReplyToView {
     fn from(reply: ReplyTo) -> Self {
-        Self { id: reply.id, seq: reply.seq, sender_id: reply.sender_id, kind: reply.kind, preview: reply.preview }
+        let ReplyTo { id, seq, sender_id, kind, preview, deleted_at } = reply;
+        Self { id, seq, sender_id, kind, preview, deleted_at }
     }
 }
 
@@ -174,6 +180,9 @@ pub struct SendMessage {
     #[serde(default, deserialize_with = "json::or_default")]
     #[schema(nullable, max_items = 50)]
     pub mentions: Vec<UserId>,
+    /// Mention everybody in the conversation; in a group, its owner and admins may.
+    #[serde(default, deserialize_with = "json::or_default")]
+    pub mentions_all: bool,
     /// Not offered yet; refused rather than ignored.
     #[serde(default)]
     #[schema(ignore)]
@@ -216,6 +225,8 @@ impl SendMessage {
             location: self.location,
             reply_to: self.reply_to,
             mentions,
+            mentions_all: self.mentions_all,
+            forwarded_from: None,
         })
     }
 }
@@ -231,6 +242,9 @@ pub struct EditMessage {
     #[serde(default)]
     #[schema(max_items = 50)]
     pub mentions: Option<Vec<UserId>>,
+    /// Whether everybody is mentioned now; stays as it is where absent.
+    #[serde(default)]
+    pub mentions_all: Option<bool>,
     /// New metadata; stays as it is where absent.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -239,7 +253,8 @@ pub struct EditMessage {
 
 impl From<EditMessage> for Revision {
     fn from(edit: EditMessage) -> Self {
-        Self { body: edit.body, mentions: edit.mentions, metadata: edit.metadata }
+        let EditMessage { body, mentions, mentions_all, metadata } = edit;
+        Self { body, mentions, mentions_all, metadata }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod command;
 pub mod conversations;
 pub mod event;
+pub mod forwards;
 pub mod health;
 pub mod json;
 pub mod limits;

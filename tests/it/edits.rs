@@ -238,3 +238,51 @@ async fn editing_and_deleting_at_once_ends_in_a_tombstone_that_all_agree_on() {
         assert_eq!(bob.sees(&group).await["head_seq"].as_i64(), Some(seq(&told)), "nothing comes after a deletion");
     }
 }
+
+#[tokio::test]
+async fn versions_come_in_pages_with_editor_and_time() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let sent = ada.says(&group, "0").await;
+    for number in 1..=5 {
+        ada.edits(&sent, &number.to_string()).await.expect(200);
+    }
+
+    let path = format!("/conversations/{group}/messages/{}/edits", id(&sent));
+    let first = ada.get(&format!("{path}?limit=3")).await.expect(200);
+    assert_eq!(each(&first, "body"), ["0", "1", "2"]);
+    assert_eq!(each(&first, "editor_id"), [ada.id.as_str(); 3]);
+    let cursor = first["next_cursor"].as_str().expect("there are more");
+    let second = ada.get(&format!("{path}?limit=3&cursor={cursor}")).await.expect(200);
+    assert_eq!((each(&second, "body"), &second["next_cursor"]), (vec![&json!("3"), &json!("4")], &Value::Null));
+    ada.get(&format!("{path}?cursor=x")).await.refused(400, "bad_request");
+    ada.get(&format!("{path}?limit=101")).await.refused_for("limit");
+}
+
+#[tokio::test]
+async fn a_reply_to_a_deleted_message_says_so_and_shows_nothing_of_it() {
+    let server = TestServer::start().await;
+    let [ada, bob, late] = server.people(["ada", "bob", "late"]).await;
+    let group = ada.opens_group([&bob], json!({"history_for_new_members": "from_joining"})).await;
+    let asked = ada.says(&group, "Secret?").await;
+    let answered = bob.sends(&group, json!({"body": "Yes", "reply_to": asked["id"]})).await.expect(201);
+    assert_eq!(
+        (&answered["reply_to"]["preview"], &answered["reply_to"]["deleted_at"]),
+        (&json!("Secret?"), &Value::Null)
+    );
+    ada.adds(&group, [&late]).await.expect(201);
+    let (mut bobs, mut lates) = (bob.socket().await, late.socket().await);
+
+    let tombstone = ada.deletes(&asked, "everyone").await.expect(200);
+    let again = bob.sends(&group, json!({"body": "What was it?", "reply_to": asked["id"]})).await.expect(201);
+
+    let gone = json!({"id": asked["id"], "seq": 1, "sender_id": ada.id, "kind": "text", "preview": null,
+        "deleted_at": tombstone["deleted_at"]});
+    assert_eq!((&again["reply_to"], &bobs.hears("message:new").await["data"]["reply_to"]), (&gone, &gone));
+    assert_eq!(bob.looks_at(&answered).await.expect(200)["reply_to"], gone);
+    assert_eq!(bob.sees(&group).await["last_message"]["reply_to"], gone);
+    let unseen = crate::harness::with(gone, json!({"deleted_at": null}));
+    assert_eq!(lates.hears("message:new").await["data"]["reply_to"], unseen, "it was never theirs to see");
+    assert_eq!(late.looks_at(&again).await.expect(200)["reply_to"], unseen);
+}

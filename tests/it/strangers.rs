@@ -51,6 +51,7 @@ impl Door {
             "add_participants" => json!({"user_ids": [place.user]}),
             "change_participant" => json!({"role": "admin"}),
             "mark_read" | "mark_delivered" => json!({"seq": 1}),
+            "forward_message" => json!({"conversation_ids": [place.conversation]}),
             "add_reaction" | "pin_message" => json!({}),
             name if self.is_of_a_conversation() => panic!("say in this test with which body `{name}` is let in"),
             _ => json!({}),

@@ -8,6 +8,7 @@ use crate::{
         error::{Conflict, Error, Reason, Result},
         ids::{ConversationId, MessageId, UserId},
         message::{Draft, Message, Status},
+        policy,
     },
     store::{conversations::Head, messages::NewMessage, receipts, sending::Facts},
 };
@@ -100,8 +101,9 @@ impl Batch {
             location: draft.location.clone(),
             reply_to: facts.reply_to.clone(),
             mentions: draft.mentions.clone(),
+            mentions_all: draft.mentions_all,
             reactions: Vec::new(),
-            forwarded_from: None,
+            forwarded_from: draft.forwarded_from.clone(),
             pinned_at: None,
             pinned_by: None,
             expires_at: None,
@@ -157,6 +159,9 @@ fn check(draft: &Draft, facts: &Facts, present: &HashSet<(ConversationId, UserId
     }
     if draft.reply_to.is_some() && facts.reply_to.is_none() {
         return Err(Error::field("reply_to", "unknown_message", "There is no such message in this conversation."));
+    }
+    if draft.mentions_all {
+        policy::may_mention_all(facts.kind, facts.role)?;
     }
     if draft.mentions.iter().any(|user| !present.contains(&(draft.conversation_id, *user))) {
         return Err(Error::field("mentions", "not_a_member", "Only members of the conversation can be mentioned."));

@@ -33,10 +33,14 @@ pub async fn edit(
     message.body = Some(revision.body);
     message.metadata = revision.metadata.or(message.metadata);
     message.mentions = revision.mentions.unwrap_or(message.mentions);
-    if (&message.body, &message.metadata, &message.mentions) == (&before.body, &before.metadata, &before.mentions) {
+    message.mentions_all = revision.mentions_all.unwrap_or(message.mentions_all);
+    if !differ(&message, &before) {
         return history::with_status(&mut tx, before).await;
     }
     check_mentions(&mut tx, &message).await?;
+    if message.mentions_all && !before.mentions_all {
+        policy::may_mention_all(standing.kind, standing.role)?;
+    }
     message.edited_at = Some(ctx.clock.now());
     message.changed_seq = standing.head_seq + 1;
 
@@ -46,6 +50,11 @@ pub async fn edit(
     let (entry, event) =
         (Change::of_message(ChangeKind::MessageUpdated, &message), Event::MessageUpdated(message.clone()));
     change::close(ctx, tx, message, entry, event).await
+}
+
+fn differ(message: &Message, before: &Message) -> bool {
+    (&message.body, &message.metadata) != (&before.body, &before.metadata)
+        || (&message.mentions, message.mentions_all) != (&before.mentions, before.mentions_all)
 }
 
 async fn check_mentions(tx: &mut sqlx::PgConnection, message: &Message) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::{
         ids::{ConversationId, MessageId, UserId},
         member::Standing,
         message::{Edit, HistoryPage, Message, Window},
+        page::Page,
         user::Caller,
     },
     store::{messages, receipts},
@@ -64,11 +65,20 @@ pub async fn with_status(db: &mut PgConnection, mut message: Message) -> Result<
     Ok(message)
 }
 
-/// What a message said before each of its edits, oldest first.
-pub async fn edits(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Vec<Edit>> {
+/// One page of what a message said before each of its edits, oldest first.
+pub async fn edits(
+    ctx: &Context,
+    caller: &Caller,
+    (conversation, id): (ConversationId, MessageId),
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<Edit>> {
+    let malformed = Error::Malformed("The cursor is not one that was given out.");
+    let after = cursor.map(str::parse).transpose().map_err(|_| malformed)?.unwrap_or(0);
     let mut db = ctx.db.acquire().await?;
     let (_, message) = visible(&mut db, caller, conversation, id).await?;
-    Ok(messages::edits(&mut db, conversation, message.seq).await?)
+    let edits = messages::edits(&mut db, (conversation, message.seq), after, limit + 1).await?;
+    Ok(Page::cut(edits, limit, |edit| edit.changed_seq.to_string()))
 }
 
 /// A message that the caller may see, and their standing.

@@ -26,6 +26,7 @@ macro_rules! select_messages {
                    message.metadata,
                    message.location as "location: Json<Location>",
                    message.mentions as "mentions!: Vec<UserId>",
+                   message.mentions_all as "mentions_all!",
                    message.reactions as "reactions: Json<Vec<Reaction>>",
                    message.forwarded_from as "forwarded_from: Json<ForwardedFrom>",
                    message.pinned_at,
@@ -38,7 +39,8 @@ macro_rules! select_messages {
                    reply.seq as "reply_seq?",
                    reply.sender_id as "reply_sender_id?: UserId",
                    reply.kind as "reply_kind?: MessageKind",
-                   left(reply.body, 140) as reply_preview
+                   left(reply.body, 140) as reply_preview,
+                   reply.deleted_at as "reply_deleted_at?"
             from messages message
             left join messages reply
               on reply.conversation_id = message.conversation_id and reply.seq = message.reply_to_seq
@@ -77,6 +79,7 @@ struct MessageRow {
     metadata: Option<Value>,
     location: Option<Json<Location>>,
     mentions: Vec<UserId>,
+    mentions_all: bool,
     reactions: Option<Json<Vec<Reaction>>>,
     forwarded_from: Option<Json<ForwardedFrom>>,
     pinned_at: Option<Time>,
@@ -90,13 +93,15 @@ struct MessageRow {
     reply_sender_id: Option<UserId>,
     reply_kind: Option<MessageKind>,
     reply_preview: Option<String>,
+    reply_deleted_at: Option<Time>,
 }
 
 impl From<MessageRow> for Message {
     fn from(row: MessageRow) -> Self {
+        let (preview, deleted_at) = (row.reply_preview, row.reply_deleted_at);
         let reply_to = match (row.reply_id, row.reply_seq, row.reply_sender_id, row.reply_kind) {
             (Some(id), Some(seq), Some(sender_id), Some(kind)) => {
-                Some(ReplyTo { id, seq, sender_id, kind, preview: row.reply_preview })
+                Some(ReplyTo { id, seq, sender_id, kind, preview, deleted_at })
             }
             _ => None,
         };
@@ -113,6 +118,7 @@ impl From<MessageRow> for Message {
             location: row.location.map(|Json(location)| location),
             reply_to,
             mentions: row.mentions,
+            mentions_all: row.mentions_all,
             reactions: row.reactions.map(|Json(reactions)| reactions).unwrap_or_default(),
             forwarded_from: row.forwarded_from.map(|Json(origin)| origin),
             pinned_at: row.pinned_at,

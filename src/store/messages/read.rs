@@ -196,18 +196,26 @@ pub async fn count_pinned(db: &mut PgConnection, conversation: ConversationId) -
     .await
 }
 
-/// The versions that edits replaced, oldest first.
-pub async fn edits(db: &mut PgConnection, conversation: ConversationId, seq: i64) -> sqlx::Result<Vec<Edit>> {
+/// Up to `limit` versions that edits after a place in the log replaced, oldest first.
+pub async fn edits(
+    db: &mut PgConnection,
+    (conversation, seq): (ConversationId, i64),
+    after: i64,
+    limit: usize,
+) -> sqlx::Result<Vec<Edit>> {
     sqlx::query_as!(
         Edit,
         r#"
-        select body, editor_id as "editor_id: UserId", edited_at
+        select body, editor_id as "editor_id: UserId", edited_at, changed_seq
         from message_edits
-        where conversation_id = $1 and message_seq = $2
+        where conversation_id = $1 and message_seq = $2 and changed_seq > $3
         order by changed_seq
+        limit $4
         "#,
         conversation.0,
         seq,
+        after,
+        limit as i64,
     )
     .fetch_all(db)
     .await

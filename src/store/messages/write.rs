@@ -24,16 +24,16 @@ pub async fn insert(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<(
     sqlx::query!(
         r#"
         insert into messages (conversation_id, seq, changed_seq, id, no, sender_id, kind, body, metadata, location,
-                              reply_to_seq, mentions, forwarded_from, expires_at, fingerprint, created_at)
+                              reply_to_seq, mentions, mentions_all, forwarded_from, expires_at, fingerprint, created_at)
         select conversation_id, seq, seq, id, no, sender_id, kind, body, metadata, location, reply_to_seq,
                case when mentions = '[]' then '{}'
                     else array(select jsonb_array_elements_text(mentions)::uuid) end,
-               forwarded_from, expires_at, fingerprint, created_at
+               mentions_all, forwarded_from, expires_at, fingerprint, created_at
         from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
-                    $8::jsonb[], $9::jsonb[], $10::bigint[], $11::jsonb[], $12::jsonb[], $13::timestamptz[],
-                    $14::bytea[], $15::timestamptz[])
+                    $8::jsonb[], $9::jsonb[], $10::bigint[], $11::jsonb[], $12::boolean[], $13::jsonb[],
+                    $14::timestamptz[], $15::bytea[], $16::timestamptz[])
              as new(conversation_id, seq, id, no, sender_id, kind, body, metadata, location, reply_to_seq, mentions,
-                    forwarded_from, expires_at, fingerprint, created_at)
+                    mentions_all, forwarded_from, expires_at, fingerprint, created_at)
         "#,
         &column(|new| new.message.conversation_id.0),
         &new.iter().map(|new| new.message.seq).collect::<Vec<_>>(),
@@ -46,6 +46,7 @@ pub async fn insert(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<(
         &location as &[Option<Value>],
         &replies as &[Option<i64>],
         &mentions,
+        &new.iter().map(|new| new.message.mentions_all).collect::<Vec<_>>(),
         &origins as &[Option<Value>],
         &new.iter().map(|new| new.message.expires_at).collect::<Vec<_>>() as &[Option<Time>],
         &new.iter().map(|new| new.fingerprint.clone()).collect::<Vec<_>>(),
@@ -105,7 +106,7 @@ pub async fn edit(db: &mut PgConnection, message: &Message, before: Option<&str>
              insert into message_edits (conversation_id, message_seq, changed_seq, edited_at, editor_id, body)
              values ($1, $2, $3, $4, $5, $6))
          update messages
-         set body = $7, metadata = $8, mentions = $9, edited_at = $4, changed_seq = $3
+         set body = $7, metadata = $8, mentions = $9, mentions_all = $10, edited_at = $4, changed_seq = $3
          where conversation_id = $1 and seq = $2",
         message.conversation_id.0,
         message.seq,
@@ -116,6 +117,7 @@ pub async fn edit(db: &mut PgConnection, message: &Message, before: Option<&str>
         message.body,
         message.metadata,
         &message.mentions as &[UserId],
+        message.mentions_all,
     )
     .execute(db)
     .await?;
@@ -152,8 +154,8 @@ pub async fn entomb(db: &mut PgConnection, message: &Message) -> sqlx::Result<()
              delete from reactions
              where conversation_id = $1 and message_seq = $2)
          update messages
-         set body = null, metadata = null, location = null, mentions = '{}', reactions = null, pinned_at = null,
-             pinned_by = null, deleted_at = $3, changed_seq = $4
+         set body = null, metadata = null, location = null, mentions = '{}', mentions_all = false,
+             reactions = null, pinned_at = null, pinned_by = null, deleted_at = $3, changed_seq = $4
          where conversation_id = $1 and seq = $2",
         message.conversation_id.0,
         message.seq,

@@ -123,6 +123,13 @@ impl Person {
         self.delete(&format!("/conversations/{conversation}/messages/{message}/reactions/{emoji}")).await
     }
 
+    /// Forwards a message to conversations.
+    pub async fn forwards<const N: usize>(&self, message: &Value, targets: [&str; N]) -> Reply {
+        let (conversation, message) = place(message);
+        let body = json!({"conversation_ids": targets.as_slice()});
+        self.post(&format!("/conversations/{conversation}/messages/{message}/forward"), body).await
+    }
+
     /// Pins a message.
     pub async fn pins(&self, message: &Value) -> Reply {
         let (conversation, message) = place(message);
