@@ -1,6 +1,7 @@
 //! Do two clients of one person know the same? One of them has just read everything from its start.
 //!
-//! Left out is only what the contract lets nobody derive: `status` and `reply_to.preview`, which change without an event;
+//! Left out is only what the contract lets nobody derive: `status`, `reply_to.preview` and `reply_to.deleted_at`, which change
+//! without an event;
 //! `updated_at`; the head of a log of which one does not see the beginning; what a late joiner's cursors began with; and of
 //! conversations that came later, what is in their history.
 
@@ -85,6 +86,7 @@ impl Client {
             message["status"].take();
             if message["reply_to"].is_object() {
                 message["reply_to"]["preview"].take();
+                message["reply_to"]["deleted_at"].take();
             }
             (message["id"].as_str().unwrap_or_default().to_owned(), message)
         };

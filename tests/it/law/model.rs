@@ -128,7 +128,10 @@ impl Client {
             *head = json!(seq.max(number(head)));
         }
         match name {
-            "message:new" | "message:updated" | "message:deleted" => known.hears_message(data),
+            "message:new" | "message:updated" | "message:deleted" | "message:pinned" | "message:unpinned" => {
+                known.hears_message(data);
+            }
+            "reaction:added" | "reaction:removed" => known.hears_reaction(event),
             "message:delivered" => known.reaches("delivered", data),
             "message:read" => {
                 known.reaches("read", data);
@@ -192,6 +195,14 @@ impl Known {
             let advance = json!({"user_id": message["sender_id"], "seq": message["seq"], "at": message["created_at"]});
             self.reaches("delivered", &advance);
             self.reaches("read", &advance);
+        }
+    }
+
+    fn hears_reaction(&mut self, event: &Value) {
+        // What is older than all that one knows is read with the history.
+        if let Some(message) = self.messages.get_mut(text(&event["data"]["message_id"])) {
+            message["reactions"] = event["data"]["reactions"].clone();
+            message["changed_seq"] = event["seq"].clone();
         }
     }
 

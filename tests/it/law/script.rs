@@ -6,7 +6,7 @@ use super::chance::Chance;
 use crate::harness::{id, new_id, person::Person, reply::Reply, seq};
 
 /// What the people do, as often as it stands here.
-const REPERTOIRE: [Act; 30] = [
+const REPERTOIRE: [Act; 38] = [
     Act::Send,
     Act::Send,
     Act::Send,
@@ -21,6 +21,14 @@ const REPERTOIRE: [Act; 30] = [
     Act::DeleteForEveryone,
     Act::DeleteForMe,
     Act::DeleteForMe,
+    Act::React,
+    Act::React,
+    Act::React,
+    Act::React,
+    Act::Pin,
+    Act::Pin,
+    Act::Forward,
+    Act::Forward,
     Act::Read,
     Act::Read,
     Act::Read,
@@ -45,6 +53,9 @@ enum Act {
     Edit,
     DeleteForEveryone,
     DeleteForMe,
+    React,
+    Pin,
+    Forward,
     Read,
     Deliver,
     Add,
@@ -92,6 +103,8 @@ impl Script {
             Act::Edit | Act::DeleteForEveryone | Act::DeleteForMe if !self.messages.is_empty() => {
                 self.change_message(act).await
             }
+            Act::React | Act::Pin if !self.messages.is_empty() => self.touch_message(act).await,
+            Act::Forward if !self.messages.is_empty() => self.forward().await,
             _ => self.act_in_conversation(act).await,
         };
         assert!(reply.status < 500, "{} must not fail so:\n{reply}", reply.asked);
@@ -161,11 +174,14 @@ impl Script {
         if self.chance.once_in(4) {
             message["mentions"] = json!([self.somebody().id]);
         }
+        if self.chance.once_in(6) {
+            message["mentions_all"] = json!(true);
+        }
         if self.chance.once_in(4) && !self.messages.is_empty() {
             message["reply_to"] = self.chance.pick(&self.messages)["id"].clone();
         }
         let mut reply = actor.sends(conversation, message.clone()).await;
-        if reply.status == 422 {
+        if matches!(reply.status, 403 | 422) {
             // Mentions and replies meet strangers more often than not; what was meant is said without them.
             message = json!({"id": new_id(), "body": message["body"]});
             reply = actor.sends(conversation, message).await;
@@ -176,9 +192,35 @@ impl Script {
         reply
     }
 
-    async fn change_message(&mut self, act: Act) -> Reply {
+    /// Mostly a recent one.
+    fn message(&mut self) -> Value {
         let from = if self.chance.once_in(4) { 0 } else { self.messages.len().saturating_sub(8) };
-        let message = self.chance.pick(&self.messages[from..]).clone();
+        self.chance.pick(&self.messages[from..]).clone()
+    }
+
+    async fn touch_message(&mut self, act: Act) -> Reply {
+        let message = self.message();
+        let actor = self.member_of(text(&message["conversation_id"]), act).await;
+        let (is_over, emoji) = (self.chance.once_in(3), *self.chance.pick(&["👍", "🎉", "❤"]));
+        match act {
+            Act::Pin if is_over => actor.unpins(&message).await,
+            Act::Pin => actor.pins(&message).await,
+            _ if is_over => actor.takes_back(&message, emoji).await,
+            _ => actor.reacts(&message, emoji).await,
+        }
+    }
+
+    async fn forward(&mut self) -> Reply {
+        let (message, one, other) = (self.message(), self.conversation(), self.conversation());
+        let actor = self.member_of(text(&message["conversation_id"]), Act::Forward).await;
+        let reply = actor.forwards(&message, [&one, &other]).await;
+        let items = reply.body["items"].as_array().into_iter().flatten();
+        self.messages.extend(items.map(|item| item["message"].clone()).filter(Value::is_object));
+        reply
+    }
+
+    async fn change_message(&mut self, act: Act) -> Reply {
+        let message = self.message();
         let author = self.people.iter().find(|person| message["sender_id"] == person.id).expect("everybody is known");
         // Mostly by those who may.
         let author = author.clone();
