@@ -36,8 +36,9 @@
 //! 2. `wire/command.rs` parses the frame; `realtime/dispatch.rs` has one arm per command. (`http/messages.rs` makes the
 //!    same call for REST.)
 //! 3. `actions/messages/send.rs` checks the draft and puts it into the lane of its conversation's writer.
-//! 4. `actions/messages/writer.rs` takes whatever is queued: locks the conversations in order, reads what is to be decided
-//!    on, decides (`batch.rs`, pure), appends all in one statement, commits, tells, and answers each.
+//! 4. `actions/writer.rs` takes whatever is queued and lets `actions/messages/writer.rs` lock the conversations in order,
+//!    read what is to be decided on, decide (`batch.rs`, pure) and append all in one statement; it commits, tells, and
+//!    answers each. Read cursors travel the same way (`actions/receipts/writer.rs`).
 //! 5. `cluster/bus.rs` carries the events, each rendered once (`wire/event.rs`), to this node and the others;
 //!    `cluster/order` lets a conversation's events through in `seq` order only, and fetches what is missing through
 //!    `actions/repair.rs`.

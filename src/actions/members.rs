@@ -39,7 +39,7 @@ pub async fn find_untold(ctx: &Context) -> Result<()> {
     let mut admitted = audiences::admitted_lately(&mut *ctx.db.acquire().await?).await?;
     let here = ctx.cluster.presence.connected_here(admitted.iter().map(|(_, user)| *user));
     let here: HashSet<_> = here.into_iter().collect();
-    admitted.retain(|(_, user)| here.contains(user));
+    admitted.retain(|(conversation, user)| here.contains(user) && !ctx.cluster.bus.is_heard(*conversation));
     if !admitted.is_empty() {
         ctx.cluster.bus.check_here(admitted).await;
     }
