@@ -9,6 +9,7 @@ use super::{
     sessions::{self, SignedIn},
 };
 use crate::{
+    cluster::limits::Share,
     domain::{
         clock::Time,
         error::{AuthFailure, Conflict, Error, Result},
@@ -75,11 +76,11 @@ pub async fn create(ctx: &Context, registration: Registration, roles: &[String])
 
 /// Signs somebody in by username or e-mail address.
 pub async fn login(ctx: &Context, login: &str, password: String, visit: &Visit) -> Result<SignedIn> {
-    ctx.cluster.limits.spend(Limit::Logins, &address_key(visit.address)).await?;
+    spend_login(ctx, address_key(visit.address)).await?;
     let account = rows::credentials(&ctx.db, login).await?;
     // An account counts under one key for all its names, and a made-up one counts alike.
     let key = account.as_ref().map_or_else(|| text::preview(&login.to_lowercase(), 64), |known| known.id.to_string());
-    ctx.cluster.limits.spend(Limit::Logins, &account_key(&key)).await?;
+    spend_login(ctx, account_key(&key)).await?;
     let hash = account.as_ref().and_then(|known| known.password_hash.clone());
     let fits = ctx.passwords.verify(password, hash).await?;
     let Some(checked) = account.filter(|_| fits) else { return Err(AuthFailure::BadCredentials.into()) };
@@ -95,7 +96,7 @@ pub async fn login(ctx: &Context, login: &str, password: String, visit: &Visit) 
 /// Replaces the caller's password, and ends their other sessions.
 pub async fn change_password(ctx: &Context, caller: &Caller, current: String, new: String) -> Result<()> {
     user::check_password("new_password", &new)?;
-    ctx.cluster.limits.spend(Limit::Logins, &account_key(&caller.user_id.to_string())).await?;
+    spend_login(ctx, account_key(&caller.user_id.to_string())).await?;
     let account = rows::hold_credentials(&ctx.db, caller.user_id).await?.ok_or(AuthFailure::SessionRevoked)?;
     let Some(old_hash) = account.password_hash else { return Err(Conflict::NoPassword.into()) };
     if !ctx.passwords.verify(current, Some(old_hash.clone())).await? {
@@ -179,6 +180,10 @@ async fn insert(ctx: &Context, registration: Registration) -> Result<(Transactio
 /// Not a 401, at which clients would throw their good token away.
 fn wrong_password() -> Error {
     Error::field("current_password", "wrong_password", "This is not the current password.")
+}
+
+async fn spend_login(ctx: &Context, key: String) -> Result<()> {
+    ctx.cluster.limits.spend(Limit::Logins, Share { key, quota: ctx.settings.logins_per_minute }).await
 }
 
 fn account_key(account: &str) -> String {

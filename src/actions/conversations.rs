@@ -50,7 +50,7 @@ pub async fn open(ctx: &Context, caller: &Caller, new: NewConversation) -> Resul
             return Ok((false, own(&mut tx, caller.user_id, found).await?));
         }
     }
-    ctx.cluster.limits.spend(Limit::Conversations, &caller.user_id.to_string()).await?;
+    ctx.spend(Limit::Conversations, caller).await?;
 
     let conversation = make(ctx, caller, id, new, &others);
     conversations::insert(&mut tx, &conversation).await?;

@@ -12,14 +12,16 @@ use tokio::time::timeout;
 
 use crate::{
     auth::{password::Passwords, token::Tokens},
-    cluster::{Cluster, bus::Envelope},
-    config::settings::Settings,
+    cluster::{Cluster, bus::Envelope, limits::Share},
+    config::{rulebook::Rulebook, settings::Settings},
     domain::{
         clock::Clock,
         error::{Error, Result},
         event::Event,
         ids::{ConversationId, UserId},
+        limits::Limit,
         member::Standing,
+        user::Caller,
     },
     store::members as member_rows,
 };
@@ -55,6 +57,8 @@ pub struct Context {
     pub clock: Clock,
     /// How the server is set up.
     pub settings: Settings,
+    /// Who may talk to whom, where and how.
+    pub rulebook: Rulebook,
     /// What nodes share besides the database.
     pub cluster: Cluster,
     /// Hashes and verifies passwords.
@@ -68,6 +72,22 @@ pub struct Context {
 }
 
 impl Context {
+    /// Counts one more of what the caller does, unless that would be more than somebody of their roles may.
+    pub async fn spend(&self, limit: Limit, caller: &Caller) -> Result<()> {
+        self.spend_as(limit, caller.user_id, &caller.roles).await
+    }
+
+    /// The same for somebody whose roles were read just now.
+    pub async fn spend_as(&self, limit: Limit, user: UserId, roles: &[String]) -> Result<()> {
+        let quota = self.quota(limit, roles);
+        self.cluster.limits.spend(limit, Share { key: user.to_string(), quota }).await
+    }
+
+    /// How often somebody of these roles may do something; 0 is no limit.
+    pub fn quota(&self, limit: Limit, roles: &[String]) -> u32 {
+        self.rulebook.rules().quota(limit, roles).unwrap_or_else(|| self.settings.quota(limit))
+    }
+
     /// Tells something of which nothing is written down.
     pub async fn tell(&self, event: Event) {
         self.cluster.bus.publish(vec![Envelope::of(&event)]).await;

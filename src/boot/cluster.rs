@@ -22,8 +22,7 @@ pub async fn make(
     ends: (&Lifecycle, &CancellationToken),
 ) -> anyhow::Result<Cluster> {
     let (lifecycle, idle) = ends;
-    let setup =
-        Setup { settings, clock, log: log(db), tail_check: TAIL_CHECK, stop: idle.clone(), tasks: lifecycle.tasks() };
+    let setup = Setup { clock, log: log(db), tail_check: TAIL_CHECK, stop: idle.clone(), tasks: lifecycle.tasks() };
     match &settings.redis_url {
         Some(url) => Cluster::redis(url.reveal(), &setup).await,
         None => Ok(Cluster::local(&setup)),

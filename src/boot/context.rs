@@ -20,7 +20,7 @@ use crate::{
         password::Passwords,
         token::{TokenSettings, Tokens},
     },
-    config::settings::Settings,
+    config::{rulebook::Rulebook, settings::Settings},
     domain::clock::Clock,
     store::secrets,
 };
@@ -51,11 +51,12 @@ pub async fn make(
         lifetime: Duration::from_secs(settings.access_token_seconds),
         jwks_url: settings.jwks_url.clone(),
     })?;
+    let rulebook = Rulebook::open(settings.policy_file.as_deref())?;
     let cluster = super::cluster::make(&settings, &clock, &db, ends).await?;
     let (sends, send_lanes) = Lanes::new(WRITERS, send::WAITING);
     let (moves, move_lanes) = Lanes::new(CURSOR_WRITERS, moves::WAITING);
     let passwords = Passwords::new(PASSWORDS_AT_ONCE, PASSWORDS_WAITING);
-    let ctx = Arc::new(Context { db, clock, settings, cluster, passwords, tokens, sends, moves });
+    let ctx = Arc::new(Context { db, clock, settings, rulebook, cluster, passwords, tokens, sends, moves });
     start_writers(&ctx, || Sending, send_lanes, ends);
     start_writers(&ctx, || Marking, move_lanes, ends);
     Ok(ctx)

@@ -33,12 +33,9 @@ use self::{
     tickets::Tickets,
     typing::{TypingBoard, Typists},
 };
-use crate::{
-    config::settings::Settings,
-    domain::{
-        clock::{Clock, Time},
-        event::Revocation,
-    },
+use crate::domain::{
+    clock::{Clock, Time},
+    event::Revocation,
 };
 
 /// How often the tails of conversations are compared with PostgreSQL.
@@ -67,8 +64,6 @@ pub struct Cluster {
 
 /// What a cluster is made of.
 pub struct Setup<'a> {
-    /// The limits.
-    pub settings: &'a Settings,
     /// What time it is.
     pub clock: &'a Clock,
     /// The logs in PostgreSQL.
@@ -128,7 +123,7 @@ impl Cluster {
         let ((reach, link), clock) = (way, setup.clock.clone());
         Self {
             bus: Bus::new(order, reach.clone()),
-            limits: Limits::new(setup.settings, &clock, link.clone()),
+            limits: Limits::new(&clock, link.clone()),
             presence: PresenceBoard::new(clock.clone(), link.clone()),
             revoked: parts.revoked,
             tickets: Tickets::new(clock.clone(), link),

@@ -10,6 +10,7 @@ use clap::{
 use ipnet::IpNet;
 
 use super::{parse, secret::Secret};
+use crate::domain::limits::Limit;
 
 /// How a server is set up.
 #[derive(Clone, Debug, Args)]
@@ -72,13 +73,33 @@ pub struct Settings {
     #[arg(long, env = "COLLOQUY_METRICS_TOKEN", value_name = "TOKEN", global = true, hide_env_values = true)]
     pub metrics_token: Option<Secret>,
 
+    /// The communication rules, as TOML; without it everybody may talk to everybody. Read again on SIGHUP.
+    #[arg(long, env = "COLLOQUY_POLICY_FILE", value_name = "FILE", global = true, value_parser = parse::absolute_path)]
+    pub policy_file: Option<PathBuf>,
+
     /// How many messages a person may send in a minute; 0 for any number.
     #[arg(long, env = "COLLOQUY_MESSAGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 30)]
     pub messages_per_minute: u32,
 
+    /// How many messages a person may edit in a minute; 0 for any number.
+    #[arg(long, env = "COLLOQUY_EDITS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 30)]
+    pub edits_per_minute: u32,
+
+    /// How many reactions a person may give in a minute; 0 for any number.
+    #[arg(long, env = "COLLOQUY_REACTIONS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 60)]
+    pub reactions_per_minute: u32,
+
     /// How many conversations a person may make in an hour; 0 for any number.
     #[arg(long, env = "COLLOQUY_CONVERSATIONS_PER_HOUR", value_name = "NUMBER", global = true, default_value_t = 10)]
     pub conversations_per_hour: u32,
+
+    /// How many searches a person may make in a minute; 0 for any number.
+    #[arg(long, env = "COLLOQUY_SEARCHES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 60)]
+    pub searches_per_minute: u32,
+
+    /// How many attachments a person may upload in an hour; 0 for any number.
+    #[arg(long, env = "COLLOQUY_UPLOADS_PER_HOUR", value_name = "NUMBER", global = true, default_value_t = 100)]
+    pub uploads_per_hour: u32,
 
     /// How many attempts to sign in a minute each account and each address has; 0 for any number.
     #[arg(long, env = "COLLOQUY_LOGINS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 10)]
@@ -124,6 +145,19 @@ impl Settings {
             Some(value) if value.is_empty() => arg.env(Resettable::Reset),
             _ => arg,
         })
+    }
+
+    /// How often something may be done by those of whom the rules say nothing else; 0 is no limit.
+    pub fn quota(&self, limit: Limit) -> u32 {
+        match limit {
+            Limit::Messages => self.messages_per_minute,
+            Limit::Edits => self.edits_per_minute,
+            Limit::Reactions => self.reactions_per_minute,
+            Limit::Conversations => self.conversations_per_hour,
+            Limit::Searches => self.searches_per_minute,
+            Limit::Uploads => self.uploads_per_hour,
+            Limit::Logins => self.logins_per_minute,
+        }
     }
 
     /// For how long a stopping server waits for what it has begun.

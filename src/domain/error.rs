@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::limits::Limit;
+use super::{limits::Limit, policy::rules::Denial};
 
 /// The result of anything that may be refused.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -16,6 +16,9 @@ pub enum Error {
     /// The caller may know that the thing exists, but may not do this.
     #[error("{0}")]
     NotAllowed(Reason),
+    /// The communication rules of this server do not allow it.
+    #[error("{0}")]
+    AgainstRules(Denial),
     /// There is no such thing, or the caller may not know of it.
     #[error("There is no such {0}.")]
     NotFound(&'static str),
@@ -166,6 +169,7 @@ impl Error {
         match self {
             Self::Unauthenticated(failure) => failure.into(),
             Self::NotAllowed(reason) => reason.into(),
+            Self::AgainstRules(_) => "against_rules",
             Self::NotFound(_) => "not_found",
             Self::Taken("username") => "username_taken",
             Self::Taken("email") => "email_taken",
@@ -190,6 +194,12 @@ impl From<AuthFailure> for Error {
 impl From<Reason> for Error {
     fn from(reason: Reason) -> Self {
         Self::NotAllowed(reason)
+    }
+}
+
+impl From<Denial> for Error {
+    fn from(denial: Denial) -> Self {
+        Self::AgainstRules(denial)
     }
 }
 

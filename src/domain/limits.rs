@@ -1,5 +1,7 @@
 //! How much of anything there may be. `GET /limits` tells clients the same numbers.
 
+use std::time::Duration;
+
 /// Unicode scalars in a message's body.
 pub const BODY_CHARACTERS: usize = 16_000;
 /// Bytes of JSON in a metadata object.
@@ -32,13 +34,44 @@ pub const EMBEDDED_PARTICIPANTS: usize = 50;
 pub const LOOKED_UP_AT_ONCE: usize = 100;
 
 /// What is limited in time, per person or address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Limit {
     /// Messages sent, a minute and person.
     Messages,
+    /// Messages edited, a minute and person.
+    Edits,
+    /// Reactions given, a minute and person.
+    Reactions,
     /// Conversations made, an hour and person.
     Conversations,
+    /// Searches, a minute and person.
+    Searches,
+    /// Attachments uploaded, an hour and person.
+    Uploads,
     /// Attempts to sign in, a minute and account, and a minute and address.
     Logins,
+}
+
+impl Limit {
+    /// As settings, rules and clients call it.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Messages => "messages_per_minute",
+            Self::Edits => "edits_per_minute",
+            Self::Reactions => "reactions_per_minute",
+            Self::Conversations => "conversations_per_hour",
+            Self::Searches => "searches_per_minute",
+            Self::Uploads => "uploads_per_hour",
+            Self::Logins => "logins_per_minute",
+        }
+    }
+
+    /// In which time it is counted.
+    pub fn period(self) -> Duration {
+        match self {
+            Self::Conversations | Self::Uploads => Duration::from_hours(1),
+            Self::Messages | Self::Edits | Self::Reactions | Self::Searches | Self::Logins => Duration::from_mins(1),
+        }
+    }
 }

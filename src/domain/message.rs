@@ -9,6 +9,7 @@ use super::{
     error::{Error, Result},
     ids::{ConversationId, MessageId, UserId},
     limits,
+    policy::redaction::Redaction,
     reaction::Reaction,
     text,
 };
@@ -311,6 +312,12 @@ impl Revision {
 }
 
 impl Location {
+    /// The same without what is taken out of texts.
+    #[must_use]
+    pub fn redacted(self, redaction: &Redaction) -> Self {
+        Self { label: redaction.option(self.label), ..self }
+    }
+
     fn check(&self) -> Result<()> {
         if !(-90.0..=90.0).contains(&self.latitude) {
             return Err(Error::field("location.latitude", "out_of_range", "Between -90 and 90."));

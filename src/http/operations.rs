@@ -12,10 +12,7 @@ use crate::{
     actions::health,
     domain::error::{AuthFailure, Error},
     telemetry::metrics,
-    wire::{
-        health::HealthView,
-        limits::{LimitsView, RatesView},
-    },
+    wire::{health::HealthView, limits::LimitsView},
 };
 
 /// Registers the handlers outside `/api/v1`.
@@ -72,13 +69,10 @@ async fn read_metrics(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Pr
 
 /// Get the limits.
 ///
-/// How much of anything there may be, and how often.
+/// How much of anything there may be, and how often you may do it.
 #[utoipa::path(tag = "limits", responses((status = 200, body = LimitsView)))]
 #[get("/limits")]
-async fn get_limits(ctx: Ctx, _caller: Signed) -> Outcome<LimitsView> {
-    Ok(Answer::Ok(LimitsView::with(RatesView {
-        messages_per_minute: ctx.settings.messages_per_minute,
-        conversations_per_hour: ctx.settings.conversations_per_hour,
-        logins_per_minute: ctx.settings.logins_per_minute,
-    })))
+async fn get_limits(ctx: Ctx, Signed(caller): Signed) -> Outcome<LimitsView> {
+    let windows = ctx.rulebook.rules().windows;
+    Ok(Answer::Ok(LimitsView::new(|limit| ctx.quota(limit, &caller.roles), windows)))
 }

@@ -30,6 +30,14 @@ pub struct Facts {
     pub kind: ConversationKind,
     /// The sender's role.
     pub role: Role,
+    /// Of the group.
+    pub category: Option<String>,
+    /// What the sender is in the application.
+    pub sender_roles: Vec<String>,
+    /// Until when the sender is banned.
+    pub banned_until: Option<Time>,
+    /// What the other one of a direct conversation is.
+    pub peer_roles: Vec<String>,
     /// The log's head.
     pub head_seq: i64,
     /// The number of the last countable message.
@@ -54,15 +62,17 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
         select question.ord as "ord!",
                conversation.kind as "kind!: ConversationKind",
                member.role as "role!: Role",
+               conversation.category as "category?",
+               sender.roles as "sender_roles!",
+               sender.banned_until as "banned_until?",
+               coalesce(peer.roles, '{}') as "peer_roles!",
                conversation.head_seq as "head_seq!",
                conversation.message_no as "message_no!",
                member.read_seq as "read_seq!",
-               (conversation.kind = 'direct' and exists (
-                   select
-                   from members peer
-                   join blocks block
-                     on (block.user_id, block.blocked_id) in ((peer.user_id, member.user_id), (member.user_id, peer.user_id))
-                   where peer.conversation_id = member.conversation_id and peer.user_id <> member.user_id)) as "is_blocked!",
+               (peer.user_id is not null and exists (
+                   select from blocks
+                   where (user_id, blocked_id) in ((peer.user_id, member.user_id), (member.user_id, peer.user_id))
+               )) as "is_blocked!",
                earlier.sender_id as "earlier_sender_id?: UserId",
                earlier.fingerprint as "earlier_fingerprint?",
                reply.id as "reply_id?: MessageId",
@@ -82,6 +92,13 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
           on member.conversation_id = question.conversation_id and member.user_id = question.sender_id
              and member.left_at is null
         join conversations conversation on conversation.id = question.conversation_id
+        join users sender on sender.id = member.user_id
+        left join lateral (
+            select other.user_id, person.roles
+            from members other
+            join users person on person.id = other.user_id
+            where conversation.kind = 'direct'
+              and other.conversation_id = member.conversation_id and other.user_id <> member.user_id) as peer on true
         left join messages earlier
           on earlier.conversation_id = question.conversation_id and earlier.id = question.message_id
         left join messages reply
@@ -108,6 +125,10 @@ struct Row {
     ord: i64,
     kind: ConversationKind,
     role: Role,
+    category: Option<String>,
+    sender_roles: Vec<String>,
+    banned_until: Option<Time>,
+    peer_roles: Vec<String>,
     head_seq: i64,
     message_no: i64,
     read_seq: i64,
@@ -135,6 +156,10 @@ impl From<Row> for Facts {
         Self {
             kind: row.kind,
             role: row.role,
+            category: row.category,
+            sender_roles: row.sender_roles,
+            banned_until: row.banned_until,
+            peer_roles: row.peer_roles,
             head_seq: row.head_seq,
             message_no: row.message_no,
             read_seq: row.read_seq,
@@ -144,6 +169,31 @@ impl From<Row> for Facts {
             is_missed: row.is_missed,
         }
     }
+}
+
+/// Which of these roles nobody has who is in these conversations.
+pub async fn missing_roles(
+    db: &mut PgConnection,
+    wanted: &[(ConversationId, &str)],
+) -> sqlx::Result<Vec<(ConversationId, String)>> {
+    let (conversations, roles): (Vec<_>, Vec<_>) =
+        wanted.iter().map(|(conversation, role)| (conversation.0, (*role).to_owned())).unzip();
+    let rows = sqlx::query!(
+        r#"
+        select wanted.conversation_id as "conversation_id!: ConversationId", wanted.role as "role!"
+        from unnest($1::uuid[], $2::text[]) as wanted(conversation_id, role)
+        where not exists (
+            select from members member
+            join users person on person.id = member.user_id
+            where member.conversation_id = wanted.conversation_id and member.left_at is null
+              and wanted.role = any(person.roles))
+        "#,
+        &conversations,
+        &roles,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.conversation_id, row.role)).collect())
 }
 
 /// Which of these people are in which of these conversations now.

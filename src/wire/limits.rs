@@ -3,7 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::limits;
+use crate::domain::{
+    limits::{self, Limit},
+    policy::rules::Windows,
+};
 
 /// Every bound and rate of this server.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -33,7 +36,11 @@ pub struct LimitsView {
     pub reaction_users: usize,
     /// Bytes of a socket's text frame.
     pub frame_bytes: usize,
-    /// Rates per person; 0 means unlimited.
+    /// Seconds for which you may edit a message; null for ever.
+    pub edit_within_seconds: Option<i64>,
+    /// Seconds for which you may delete a message for everyone; null for ever.
+    pub delete_within_seconds: Option<i64>,
+    /// How often you may do something, by your roles.
     pub rates: RatesView,
 }
 
@@ -43,15 +50,23 @@ pub struct LimitsView {
 pub struct RatesView {
     /// Messages sent, per person and minute.
     pub messages_per_minute: u32,
+    /// Messages edited, per person and minute.
+    pub edits_per_minute: u32,
+    /// Reactions given, per person and minute.
+    pub reactions_per_minute: u32,
     /// Conversations made, per person and hour.
     pub conversations_per_hour: u32,
+    /// Searches, per person and minute.
+    pub searches_per_minute: u32,
+    /// Attachments uploaded, per person and hour.
+    pub uploads_per_hour: u32,
     /// Attempts to sign in, per account and minute, and per address and minute.
     pub logins_per_minute: u32,
 }
 
 impl LimitsView {
-    /// The fixed bounds with this server's rates.
-    pub fn with(rates: RatesView) -> Self {
+    /// The fixed bounds with somebody's quotas and windows.
+    pub fn new(quota: impl Fn(Limit) -> u32, windows: Windows) -> Self {
         Self {
             body_characters: limits::BODY_CHARACTERS,
             metadata_bytes: limits::METADATA_BYTES,
@@ -65,7 +80,17 @@ impl LimitsView {
             reactions: limits::REACTIONS,
             reaction_users: limits::REACTION_USERS,
             frame_bytes: limits::FRAME_BYTES,
-            rates,
+            edit_within_seconds: windows.edit.map(|window| window.num_seconds()),
+            delete_within_seconds: windows.delete.map(|window| window.num_seconds()),
+            rates: RatesView {
+                messages_per_minute: quota(Limit::Messages),
+                edits_per_minute: quota(Limit::Edits),
+                reactions_per_minute: quota(Limit::Reactions),
+                conversations_per_hour: quota(Limit::Conversations),
+                searches_per_minute: quota(Limit::Searches),
+                uploads_per_hour: quota(Limit::Uploads),
+                logins_per_minute: quota(Limit::Logins),
+            },
         }
     }
 }

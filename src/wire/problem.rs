@@ -40,6 +40,10 @@ pub struct ProblemView {
     /// Seconds to wait before trying again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// The communication rule that was missed, for `against_rules`; by its place in the server's policy file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "groups.batch.made_by")]
+    pub rule: Option<String>,
 }
 
 /// What is wrong with one field.
@@ -54,7 +58,8 @@ pub struct FieldProblem {
 }
 
 /// Codes of refusals that carry data or come from the transport itself.
-const OTHER_CODES: [&str; 15] = [
+const OTHER_CODES: [&str; 16] = [
+    "against_rules",
     "not_found",
     "username_taken",
     "email_taken",
@@ -81,6 +86,7 @@ impl ProblemView {
             Error::Invalid(fields) => problem.errors = fields.iter().cloned().map(FieldProblem::from).collect(),
             Error::SlowDown { retry_after, .. } => problem.retry_after = Some(whole_seconds(*retry_after)),
             Error::Unavailable(_) => problem.retry_after = Some(1),
+            Error::AgainstRules(denial) => problem.rule = Some(denial.rule.clone()),
             _ => {}
         }
         if let [field] = problem.errors.as_slice() {
@@ -96,7 +102,7 @@ impl ProblemView {
     pub fn plain(status: u16, title: &'static str, code: &'static str, detail: String, request_id: String) -> Self {
         let retryable = matches!(status, 429 | 503) || code == "idempotency_in_progress";
         let (kind, errors) = ("about:blank", Vec::new());
-        Self { kind, title, status, detail, code, request_id, retryable, errors, retry_after: None }
+        Self { kind, title, status, detail, code, request_id, retryable, errors, retry_after: None, rule: None }
     }
 }
 
@@ -114,7 +120,7 @@ pub fn whole_seconds(duration: std::time::Duration) -> u64 {
 fn status(error: &Error) -> (u16, &'static str) {
     match error {
         Error::Unauthenticated(_) => (401, "Unauthorized"),
-        Error::NotAllowed(_) => (403, "Forbidden"),
+        Error::NotAllowed(_) | Error::AgainstRules(_) => (403, "Forbidden"),
         Error::NotFound(_) => (404, "Not Found"),
         Error::Taken(_) | Error::Conflict(_) | Error::LimitReached { .. } => (409, "Conflict"),
         Error::Invalid(_) => (422, "Unprocessable Content"),

@@ -1,14 +1,22 @@
 //! One batch of sends: facts in, verdict for each, and what is to be written for those that pass. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::{
+    actions::sessions::refuse_banned,
     domain::{
         clock::Time,
+        conversation::ConversationKind,
         error::{Conflict, Error, Reason, Result},
         ids::{ConversationId, MessageId, UserId},
         message::{Draft, Message, Status},
-        policy,
+        policy::{
+            self,
+            rules::{Place, Rules},
+        },
     },
     store::{conversations::Head, messages::NewMessage, receipts, sending::Facts},
 };
@@ -26,6 +34,19 @@ pub enum Verdict {
     Refuse(Error),
 }
 
+/// What all drafts of a batch are decided on, besides the facts of each.
+#[derive(Debug)]
+pub struct Circumstances {
+    /// The rules that hold now.
+    pub rules: Arc<Rules>,
+    /// Who of those that are mentioned is there to be mentioned.
+    pub present: HashSet<(ConversationId, UserId)>,
+    /// The roles that a group needs for anything to be said there, and nobody in it has.
+    pub missing_roles: HashMap<ConversationId, Vec<String>>,
+    /// What time it is under the locks, so that within a conversation times do not run against `seq`.
+    pub now: Time,
+}
+
 /// A decided batch.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -41,13 +62,7 @@ pub struct Batch {
 
 impl Batch {
     /// Decides on one draft more; drafts are decided in the order in which they came.
-    pub fn decide(
-        &self,
-        draft: &Draft,
-        sender: UserId,
-        facts: &Facts,
-        present: &HashSet<(ConversationId, UserId)>,
-    ) -> Decision {
+    pub fn decide(&self, draft: &Draft, sender: UserId, facts: &Facts, circumstances: &Circumstances) -> Decision {
         let fingerprint = draft.fingerprint();
         let is_same = |earlier: &UserId, sent: &[u8]| *earlier == sender && *sent == fingerprint;
         let mismatch = || Decision::Refuse(Conflict::IdempotencyMismatch.into());
@@ -59,15 +74,21 @@ impl Batch {
             let is_same = is_same(&new.message.sender_id, &new.fingerprint);
             return if is_same { Decision::SameAs(first) } else { mismatch() };
         }
-        match check(draft, facts, present) {
+        match check(draft, facts, circumstances) {
             Ok(()) => Decision::Write(fingerprint),
             Err(error) => Decision::Refuse(error),
         }
     }
 
     /// Gives a draft its place in the log.
-    pub fn place(&mut self, draft: &Draft, sender: UserId, facts: &Facts, written: (Vec<u8>, Time)) -> usize {
-        let (fingerprint, now) = written;
+    pub fn place(
+        &mut self,
+        draft: &Draft,
+        sender: UserId,
+        facts: &Facts,
+        (fingerprint, circumstances): (Vec<u8>, &Circumstances),
+    ) -> usize {
+        let (now, redaction) = (circumstances.now, &circumstances.rules.redaction);
         let id = draft.conversation_id;
         let head = self.heads.entry(id).or_insert(Head {
             id,
@@ -96,9 +117,9 @@ impl Batch {
             sender_id: sender,
             kind: draft.kind,
             status: Status::Sent,
-            body: draft.body.clone(),
-            metadata: draft.metadata.clone(),
-            location: draft.location.clone(),
+            body: redaction.option(draft.body.clone()),
+            metadata: draft.metadata.clone().map(|metadata| redaction.json(metadata)),
+            location: draft.location.clone().map(|location| location.redacted(redaction)),
             reply_to: facts.reply_to.clone(),
             mentions: draft.mentions.clone(),
             mentions_all: draft.mentions_all,
@@ -153,7 +174,17 @@ pub enum Decision {
     Refuse(Error),
 }
 
-fn check(draft: &Draft, facts: &Facts, present: &HashSet<(ConversationId, UserId)>) -> Result<()> {
+fn check(draft: &Draft, facts: &Facts, circumstances: &Circumstances) -> Result<()> {
+    let Circumstances { rules, present, missing_roles, now } = circumstances;
+    refuse_banned(facts.banned_until, *now)?;
+    let place = match facts.kind {
+        ConversationKind::Direct => Place::Direct(&facts.peer_roles),
+        ConversationKind::Group => {
+            let missing = missing_roles.get(&draft.conversation_id).map_or(&[][..], Vec::as_slice);
+            Place::Group(facts.category.as_deref(), missing)
+        }
+    };
+    rules.may_send(&facts.sender_roles, place, &[])?;
     if facts.is_blocked {
         return Err(Reason::NotAllowed.into());
     }

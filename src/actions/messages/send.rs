@@ -43,6 +43,8 @@ pub struct Item {
     pub caller: Caller,
     /// What.
     pub draft: Draft,
+    /// How many messages the sender may send in a minute.
+    pub quota: u32,
     /// How long the limits make it wait; no time where they have let it in.
     pub wait: Duration,
     /// Who waits for the answer.
@@ -54,7 +56,7 @@ pub async fn send(ctx: &Context, caller: &Caller, draft: Draft) -> Result<Sent> 
     draft.check()?;
     let (conversation, bytes) = (draft.conversation_id, weight(&draft));
     let (answer, answered) = oneshot::channel();
-    let item = Item { caller: caller.clone(), draft, wait: Duration::ZERO, answer };
+    let item = Item { caller: caller.clone(), draft, quota: 0, wait: Duration::ZERO, answer };
     ctx.sends.put(conversation, bytes, item)?;
     metrics::queued(metrics::Lane::Sends);
     let sent = answered.await.map_err(|_| Error::Unavailable("The server is shutting down; try again."))??;

@@ -8,19 +8,20 @@ use std::{
 use sqlx::PgConnection;
 
 use super::{
-    batch::{Batch, Decision, Verdict},
+    batch::{Batch, Circumstances, Decision, Verdict},
     send::{Item, Sent},
 };
 use crate::{
     actions::{Context, writer::Work},
-    cluster::bus::Envelope,
+    cluster::{bus::Envelope, limits::Share},
     domain::{
-        clock::Time,
+        conversation::ConversationKind,
         error::Error,
         event::{Event, Touch},
         ids::{ConversationId, MessageId, UserId},
         limits::Limit,
         message::Message,
+        policy::rules::Rules,
         preferences::ConversationPreferences,
     },
     store::{
@@ -44,8 +45,11 @@ impl Work for Sending {
 
     /// Spends what the limits allow, for all together: whatever is not written in the end is given back.
     async fn admit(&self, ctx: &Context, items: &mut [Item]) {
-        let senders: Vec<_> = items.iter().map(|item| item.caller.user_id.to_string()).collect();
-        let waits = ctx.cluster.limits.spend_all(Limit::Messages, &senders).await;
+        for item in items.iter_mut() {
+            item.quota = ctx.quota(Limit::Messages, &item.caller.roles);
+        }
+        let shares: Vec<_> = items.iter().map(share).collect();
+        let waits = ctx.cluster.limits.spend_all(Limit::Messages, &shares).await;
         for (item, wait) in items.iter_mut().zip(waits) {
             item.wait = wait;
         }
@@ -94,9 +98,12 @@ impl Work for Sending {
 
 /// Neither a retry nor a refusal counts against a limit.
 async fn give_back(ctx: &Context, items: impl Iterator<Item = &Item>) {
-    let spent = items.filter(|item| item.wait.is_zero());
-    let senders: Vec<_> = spent.map(|item| item.caller.user_id.to_string()).collect();
-    ctx.cluster.limits.give_back(Limit::Messages, &senders).await;
+    let spent: Vec<_> = items.filter(|item| item.wait.is_zero()).map(share).collect();
+    ctx.cluster.limits.give_back(Limit::Messages, &spent).await;
+}
+
+fn share(item: &Item) -> Share {
+    Share { key: item.caller.user_id.to_string(), quota: item.quota }
 }
 
 /// Messages that were sent before, as they are now.
@@ -118,34 +125,35 @@ async fn decide(ctx: &Context, tx: &mut PgConnection, items: &[Item]) -> sqlx::R
     conversations::lock(tx, &ids).await?;
     let questions: Vec<_> = items.iter().map(question).collect();
     let facts = sending::facts(tx, &questions, ctx.clock.now()).await?;
-    let present = mentioned_members(tx, items).await?;
-    // The clock is read under the locks, so that within a conversation times do not run against `seq`.
-    let now = ctx.clock.now();
+    let rules = ctx.rulebook.rules();
+    let circumstances = Circumstances {
+        present: mentioned_members(tx, items).await?,
+        missing_roles: missing_roles(tx, &rules, &questions, &facts).await?,
+        now: ctx.clock.now(),
+        rules,
+    };
     let mut batch = Batch::default();
     for (item, facts) in items.iter().zip(&facts) {
-        let verdict = judge(ctx, &mut batch, (item, facts.as_ref()), &present, now);
+        let verdict = judge(&mut batch, (item, facts.as_ref()), &circumstances);
         batch.verdicts.push(verdict);
     }
     Ok(batch)
 }
 
-fn judge(
-    ctx: &Context,
-    batch: &mut Batch,
-    asked: (&Item, Option<&Facts>),
-    present: &HashSet<(ConversationId, UserId)>,
-    now: Time,
-) -> Verdict {
+fn judge(batch: &mut Batch, asked: (&Item, Option<&Facts>), circumstances: &Circumstances) -> Verdict {
     let (item, Some(facts)) = asked else {
         return Verdict::Refuse(Error::NotFound("conversation"));
     };
     let sender = item.caller.user_id;
-    match batch.decide(&item.draft, sender, facts, present) {
+    match batch.decide(&item.draft, sender, facts, circumstances) {
         // What was sent before is answered even to those who may send nothing more for now.
         Decision::Write(_) if !item.wait.is_zero() => {
-            Verdict::Refuse(ctx.cluster.limits.refusal(Limit::Messages, item.wait))
+            let retry_after = item.wait;
+            Verdict::Refuse(Error::SlowDown { limit: Limit::Messages, quota: item.quota, retry_after })
         }
-        Decision::Write(fingerprint) => Verdict::Write(batch.place(&item.draft, sender, facts, (fingerprint, now))),
+        Decision::Write(fingerprint) => {
+            Verdict::Write(batch.place(&item.draft, sender, facts, (fingerprint, circumstances)))
+        }
         Decision::Stored => Verdict::Stored,
         Decision::SameAs(first) => Verdict::SameAs(first),
         Decision::Refuse(error) => Verdict::Refuse(error),
@@ -159,6 +167,27 @@ fn question(item: &Item) -> Question {
         message_id: item.draft.id,
         reply_to: item.draft.reply_to,
     }
+}
+
+/// Asks only where the rules want somebody of a role to be in a group.
+async fn missing_roles(
+    tx: &mut PgConnection,
+    rules: &Rules,
+    questions: &[Question],
+    facts: &[Option<Facts>],
+) -> sqlx::Result<HashMap<ConversationId, Vec<String>>> {
+    let groups = questions.iter().zip(facts).filter_map(|(question, facts)| {
+        let facts = facts.as_ref().filter(|facts| facts.kind == ConversationKind::Group)?;
+        Some((question.conversation_id, rules.required(facts.category.as_deref())))
+    });
+    let wanted: HashSet<_> = groups.flat_map(|(id, roles)| roles.iter().map(move |role| (id, role.as_str()))).collect();
+    let mut missing: HashMap<_, Vec<_>> = HashMap::new();
+    if !wanted.is_empty() {
+        for (id, role) in sending::missing_roles(tx, &wanted.into_iter().collect::<Vec<_>>()).await? {
+            missing.entry(id).or_default().push(role);
+        }
+    }
+    Ok(missing)
 }
 
 async fn mentioned_members(tx: &mut PgConnection, items: &[Item]) -> sqlx::Result<HashSet<(ConversationId, UserId)>> {

@@ -138,7 +138,11 @@ fn settings(database: &Database) -> Settings {
         database_url: Some(database.url().parse().expect("any text can be a secret")),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         messages_per_minute: 0,
+        edits_per_minute: 0,
+        reactions_per_minute: 0,
         conversations_per_hour: 0,
+        searches_per_minute: 0,
+        uploads_per_hour: 0,
         logins_per_minute: 0,
         // Two, so that what one thread does must reach the sockets of another.
         workers: 2,
