@@ -161,7 +161,12 @@ pub async fn find(ctx: &Context, login: &str) -> Result<UserId> {
 /// Writes a new account into a transaction that is yet to be committed.
 async fn insert(ctx: &Context, registration: Registration) -> Result<(Transaction<'static, Postgres>, UserId)> {
     registration.check()?;
+    let redaction = ctx.rulebook.rules().redaction;
     let Registration { username, password, display_name, email } = registration;
+    if redaction.touches(&username) {
+        return Err(Error::field("username", "invalid_username", "A username must not be a phone number."));
+    }
+    let display_name = redaction.option(display_name);
     let password_hash = ctx.passwords.hash(password).await?;
     let new = NewUser {
         id: UserId::new_v7(),

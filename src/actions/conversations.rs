@@ -11,7 +11,7 @@ use crate::{
         conversation::{
             Conversation, ConversationChange, ConversationFilter, ConversationKind, NewConversation, OwnConversation,
         },
-        error::{Error, Reason, Result},
+        error::{Error, Result},
         event::Event,
         ids::{ConversationId, UserId},
         limits::{self, Limit},
@@ -22,6 +22,7 @@ use crate::{
         user::Caller,
     },
     store::{
+        audiences,
         changes::ChangeKind,
         conversations::{self, ListPlace, OwnRow},
         members::{self, Joining, NewMember},
@@ -35,24 +36,30 @@ use crate::{
 pub async fn open(ctx: &Context, caller: &Caller, new: NewConversation) -> Result<(bool, OwnConversation)> {
     let others = new.check(caller.user_id)?;
     let mut tx = ctx.db.begin().await?;
-    membership::require_people(&mut tx, "participant_ids", &others).await?;
+    let everybody: Vec<_> = others.iter().copied().chain([caller.user_id]).collect();
+    let roles = membership::require_people(&mut tx, "participant_ids", &everybody).await?;
+    let rules = ctx.rulebook.rules();
     let id = ConversationId::random();
     if let (ConversationKind::Direct, [other]) = (new.kind, others.as_slice()) {
         let pair = (caller.user_id, *other);
         if let Some(found) = conversations::find_pair(&mut tx, pair).await? {
             return Ok((false, own(&mut tx, caller.user_id, found).await?));
         }
-        if personal::is_blocked_between(&mut tx, caller.user_id, *other).await? {
-            return Err(Reason::NotAllowed.into());
-        }
+        rules.may_open_direct(&roles[&caller.user_id], &roles[other])?;
+        membership::require_no_block(&mut tx, caller, &others).await?;
         if let Some(found) = conversations::claim_pair(&mut tx, pair, id).await? {
             // Its maker's transaction ended between the two questions, so that it can be read now.
             return Ok((false, own(&mut tx, caller.user_id, found).await?));
         }
     }
+    if new.kind == ConversationKind::Group {
+        let all: Vec<_> = roles.values().cloned().collect();
+        rules.may_make_group(new.category.as_deref(), &roles[&caller.user_id], &all)?;
+        membership::require_no_block(&mut tx, caller, &others).await?;
+    }
     ctx.spend(Limit::Conversations, caller).await?;
 
-    let conversation = make(ctx, caller, id, new, &others);
+    let conversation = make(ctx, caller, id, new.redacted(&rules.redaction), &others);
     conversations::insert(&mut tx, &conversation).await?;
     let mut members = vec![NewMember { user_id: caller.user_id, role: first_role(conversation.kind), changed_seq: 0 }];
     members.extend(others.iter().map(|user| NewMember { user_id: *user, role: Role::Member, changed_seq: 0 }));
@@ -98,8 +105,13 @@ pub async fn change(
     conversations::lock(&mut tx, &[id]).await?;
     let standing = require_member(&mut tx, id, caller.user_id).await?;
     policy::may_change_settings(&standing)?;
+    let rules = ctx.rulebook.rules();
     let before = conversations::shared(&mut tx, id).await?.ok_or(Error::NotFound("conversation"))?;
-    let (after, changed) = applied(&before, change);
+    let (after, changed) = applied(&before, change.redacted(&rules.redaction));
+    if after.category != before.category {
+        let members = audiences::roles(&mut tx, id).await?;
+        rules.may_make_group(after.category.as_deref(), &standing.person_roles, &members)?;
+    }
     if changed.is_empty() {
         return own(&mut tx, caller.user_id, id).await;
     }

@@ -1,6 +1,6 @@
 //! Joining and leaving a group, and the roles in it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 use sqlx::PgConnection;
@@ -9,7 +9,7 @@ use super::{Context, conversations::complete, group::GroupChange, require_member
 use crate::{
     domain::{
         conversation::HistoryRule,
-        error::{Error, Result},
+        error::{Error, Reason, Result},
         event::Event,
         ids::{ConversationId, UserId},
         limits,
@@ -19,7 +19,7 @@ use crate::{
         user::Caller,
     },
     store::{
-        audiences,
+        audiences, blocks,
         changes::ChangeKind,
         conversations,
         members::{self, Joining, NewMember},
@@ -84,7 +84,7 @@ pub async fn add(
     conversations::lock(&mut tx, &[conversation]).await?;
     let standing = require_member(&mut tx, conversation, caller.user_id).await?;
     policy::may_add(&standing, role)?;
-    let joiners = joiners(&mut tx, &standing, user_ids).await?;
+    let joiners = joiners(ctx, &mut tx, caller, &standing, user_ids).await?;
     if joiners.is_empty() {
         return Ok((false, members::participants(&mut tx, conversation, user_ids).await?));
     }
@@ -197,27 +197,45 @@ pub async fn conversation_new(
     Ok(users.into_iter().zip(own).map(|(user, own)| Event::ConversationNew(user, Box::new(own))).collect())
 }
 
-/// Those who are not in it yet, if they all exist and there is room.
-async fn joiners(tx: &mut PgConnection, standing: &Standing, user_ids: &[UserId]) -> Result<Vec<UserId>> {
+/// Those who are not in it yet, if they all exist and may be there, and if there is room.
+async fn joiners(
+    ctx: &Context,
+    tx: &mut PgConnection,
+    caller: &Caller,
+    standing: &Standing,
+    user_ids: &[UserId],
+) -> Result<Vec<UserId>> {
     let mut joiners = user_ids.to_vec();
     joiners.sort_unstable();
     joiners.dedup();
     let present = members::present(tx, standing.conversation_id, &joiners).await?;
     joiners.retain(|user| !present.contains(user));
-    require_people(tx, "user_ids", &joiners).await?;
+    let (roles, rules) = (require_people(tx, "user_ids", &joiners).await?, ctx.rulebook.rules());
+    roles.values().try_for_each(|roles| rules.may_be_in(standing.category.as_deref(), roles).map(drop))?;
+    require_no_block(tx, caller, &joiners).await?;
     if standing.member_count as usize + joiners.len() > limits::MEMBERS {
         return Err(Error::LimitReached { what: "members of a conversation", most: limits::MEMBERS });
     }
     Ok(joiners)
 }
 
-/// Refuses ids behind which there is nobody, or nobody any more.
-pub async fn require_people(tx: &mut PgConnection, field: &str, ids: &[UserId]) -> Result<()> {
-    let known = users::living(tx, ids).await?;
-    if ids.iter().any(|user| !known.contains(user)) {
+/// Refuses ids behind which there is nobody, or nobody any more; answers with what the people are in the application.
+pub async fn require_people(
+    tx: &mut PgConnection,
+    field: &str,
+    ids: &[UserId],
+) -> Result<HashMap<UserId, Vec<String>>> {
+    let known: HashMap<_, _> = users::roles(tx, ids).await?.into_iter().collect();
+    if ids.iter().any(|user| !known.contains_key(user)) {
         return Err(Error::field(field, "unknown_user", "There is no such user."));
     }
-    Ok(())
+    Ok(known)
+}
+
+/// Refuses to bring people together between one of whom and the caller stands a block, and says no more.
+pub async fn require_no_block(tx: &mut PgConnection, caller: &Caller, others: &[UserId]) -> Result<()> {
+    let is_blocked = blocks::is_between(tx, caller.user_id, others).await?;
+    if is_blocked { Err(Reason::NotAllowed.into()) } else { Ok(()) }
 }
 
 /// Makes somebody an owner before the last one goes; nobody where nobody else is left.

@@ -39,6 +39,7 @@ pub mod preferences;
 pub mod presence;
 pub mod receipts;
 pub mod repair;
+pub mod rules;
 pub mod sessions;
 pub mod sync;
 pub mod typing;

@@ -1,6 +1,6 @@
 //! Who is there: told at the edges only, to those who have a conversation with the person open.
 
-use super::{Context, in_time, require_member};
+use super::{Context, in_time, require_member, typing};
 use crate::{
     cluster::presence::{Edge, Swept},
     domain::{
@@ -90,14 +90,14 @@ pub async fn open(ctx: &Context, caller: &Caller, conversation: ConversationId) 
     drop(db);
     let mut present = ctx.cluster.presence.look_up(&members).await;
     present.truncate(limits::LOOKED_UP_AT_ONCE);
-    ctx.tell(Event::ConversationJoined(conversation, caller.user_id)).await;
+    typing::tell(ctx, conversation, caller.user_id, Event::ConversationJoined).await;
     Ok(present)
 }
 
 /// Closes conversations that were open before the caller's eyes.
 pub async fn close(ctx: &Context, caller: &Caller, conversations: &[ConversationId]) {
     for conversation in conversations {
-        ctx.tell(Event::ConversationLeft(*conversation, caller.user_id)).await;
+        typing::tell(ctx, *conversation, caller.user_id, Event::ConversationLeft).await;
     }
 }
 

@@ -185,9 +185,12 @@ async fn bearer_roles(ctx: &Context, user: UserId, session: SessionId, now: Time
 
 /// Makes the person for whom the host application vouches on first sight, and takes over what it says of them.
 async fn admit(ctx: &Context, person: &HostPerson, issued_at: Time, now: Time) -> Result<Standing> {
+    let redaction = ctx.rulebook.rules().redaction;
+    let display_name = redaction.option(person.display_name.clone());
     let vouched = Vouched {
         external_id: &person.external_id,
-        display_name: person.display_name.as_deref(),
+        display_name: display_name.as_deref(),
+        first_name: &redaction.text(&person.external_id),
         roles: person.roles.as_deref(),
     };
     let known = users::by_external_id(&ctx.db, vouched.external_id).await?;

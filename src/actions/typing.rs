@@ -1,30 +1,25 @@
 //! Who is typing: told to those who have the conversation open, never written down, ended by the server if need be.
 
-use super::{Context, require_member};
+use super::{Context, in_time, require_member, rules::require_may_speak};
 use crate::{
     domain::{
-        conversation::ConversationKind,
-        error::{Reason, Result},
+        error::Result,
         event::Event,
-        ids::ConversationId,
+        ids::{ConversationId, UserId},
+        presence::Glimpse,
         user::Caller,
     },
-    store::{members, personal},
+    store::blocks,
 };
 
 /// The caller types.
 pub async fn start(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<()> {
     let mut db = ctx.db.acquire().await?;
     let standing = require_member(&mut db, conversation, caller.user_id).await?;
-    if standing.kind == ConversationKind::Direct
-        && let Some(peer) = members::peer(&mut db, conversation, caller.user_id).await?
-        && personal::is_blocked_between(&mut db, caller.user_id, peer).await?
-    {
-        return Err(Reason::NotAllowed.into());
-    }
+    require_may_speak(ctx, &mut db, &standing, caller.user_id, &[]).await?;
     drop(db);
     if ctx.cluster.typing.start(conversation, caller.user_id) {
-        ctx.tell(Event::TypingStarted(conversation, caller.user_id)).await;
+        tell(ctx, conversation, caller.user_id, Event::TypingStarted).await;
     }
     Ok(())
 }
@@ -39,20 +34,33 @@ pub async fn stop(ctx: &Context, caller: &Caller, conversation: ConversationId) 
 /// The caller's typing ends with what they sent, or because they looked away.
 pub async fn finish(ctx: &Context, caller: &Caller, conversation: ConversationId) {
     if ctx.cluster.typing.stop(conversation, caller.user_id) {
-        ctx.tell(Event::TypingStopped(conversation, caller.user_id)).await;
+        tell(ctx, conversation, caller.user_id, Event::TypingStopped).await;
     }
 }
 
 /// The caller is gone, and types nowhere.
 pub async fn leave(ctx: &Context, caller: &Caller) {
     for conversation in ctx.cluster.typing.leave(caller.user_id) {
-        ctx.tell(Event::TypingStopped(conversation, caller.user_id)).await;
+        tell(ctx, conversation, caller.user_id, Event::TypingStopped).await;
     }
 }
 
 /// Ends what nobody has said for too long to be going on.
 pub async fn sweep(ctx: &Context) {
     for (conversation, user) in ctx.cluster.typing.take_ended() {
-        ctx.tell(Event::TypingStopped(conversation, user)).await;
+        tell(ctx, conversation, user, Event::TypingStopped).await;
+    }
+}
+
+/// Tells those who look, but for those between whom and the person stands a block.
+pub(super) async fn tell(
+    ctx: &Context,
+    conversation_id: ConversationId,
+    user_id: UserId,
+    event: impl FnOnce(Glimpse) -> Event,
+) {
+    match in_time(async { Ok(blocks::around(&ctx.db, user_id).await?) }).await {
+        Ok(hidden_from) => ctx.tell(event(Glimpse { conversation_id, user_id, hidden_from })).await,
+        Err(error) => tracing::warn!(%error, "What somebody does was not told: {error}"),
     }
 }

@@ -1,15 +1,21 @@
-//! People: one's own profile, and finding others.
+//! People: one's own profile, finding others, and whom one may talk to.
+
+use sqlx::PgConnection;
 
 use super::Context;
 use crate::{
     domain::{
         error::{Error, Result},
         ids::UserId,
-        limits,
+        limits::{self, Limit},
         page::Page,
+        policy::rules::Reach,
         user::{Caller, Profile, ProfileChange, User},
     },
-    store::users::{self as rows, Needle},
+    store::{
+        contacts::{self, Needle},
+        users as rows,
+    },
 };
 
 /// Characters of what people are searched for by.
@@ -21,9 +27,10 @@ pub async fn me(ctx: &Context, caller: &Caller) -> Result<User> {
 }
 
 /// Changes the caller's profile.
-pub async fn update(ctx: &Context, caller: &Caller, change: &ProfileChange) -> Result<User> {
+pub async fn update(ctx: &Context, caller: &Caller, change: ProfileChange) -> Result<User> {
     change.check()?;
-    rows::update(&ctx.db, caller.user_id, change).await?.ok_or(Error::NotFound("user"))
+    let change = change.redacted(&ctx.rulebook.rules().redaction);
+    rows::update(&ctx.db, caller.user_id, &change).await?.ok_or(Error::NotFound("user"))
 }
 
 /// Somebody, as others see them; deleted people too, since what they said is still there.
@@ -31,15 +38,32 @@ pub async fn profile(ctx: &Context, id: UserId) -> Result<Profile> {
     rows::profiles(&ctx.db, &[id]).await?.pop().ok_or(Error::NotFound("user"))
 }
 
-/// People whose name begins like this or looks like it, best first.
-pub async fn search(ctx: &Context, query: &str, cursor: Option<&str>, limit: usize) -> Result<Page<Profile>> {
+/// Whom the caller may talk to directly, by name.
+pub async fn contacts(ctx: &Context, caller: &Caller, cursor: Option<&str>, limit: usize) -> Result<Page<Profile>> {
+    let after = cursor.map(read_place).transpose()?;
+    let reach = reach(ctx, &mut *ctx.db.acquire().await?, caller).await?;
+    let after = after.as_ref().map(|(name, id)| (name.as_str(), *id));
+    let people = contacts::list(&ctx.db, (caller.user_id, &reach), after, limit + 1).await?;
+    Ok(Page::cut(people, limit, |person| format!("{}.{}", person.id, person.display_name)))
+}
+
+/// Those whom the caller may talk to directly whose name begins like this or looks like it, best first.
+pub async fn search(
+    ctx: &Context,
+    caller: &Caller,
+    query: &str,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<Profile>> {
     let query = query.trim();
     if !(1..=QUERY_CHARACTERS).contains(&query.chars().count()) {
         return Err(Error::field("q", "invalid_query", format!("1 to {QUERY_CHARACTERS} characters.")));
     }
     let after = cursor.map(read_cursor).transpose()?;
+    ctx.spend(Limit::Searches, caller).await?;
     let mut tx = ctx.db.begin().await?;
-    let found = rows::search(&mut tx, &Needle::new(query), after, limit + 1).await?;
+    let reach = reach(ctx, &mut tx, caller).await?;
+    let found = contacts::search(&mut tx, (caller.user_id, &reach), &Needle::new(query), after, limit + 1).await?;
     let page = Page::cut(found, limit, |found| format!("{}.{}", found.rank, found.profile.id));
     Ok(page.map(|found| found.profile))
 }
@@ -51,6 +75,17 @@ pub async fn by_external_ids(ctx: &Context, ids: &[String]) -> Result<Vec<Profil
         return Err(Error::field("external_id", "invalid_ids", says));
     }
     Ok(rows::profiles_by_external_id(&ctx.db, ids).await?)
+}
+
+/// Whom the caller may talk to directly, by what they are now.
+async fn reach(ctx: &Context, db: &mut PgConnection, caller: &Caller) -> Result<Reach> {
+    let roles = rows::roles(db, &[caller.user_id]).await?.pop().map(|(_, roles)| roles).unwrap_or_default();
+    Ok(ctx.rulebook.rules().reach(&roles))
+}
+
+fn read_place(cursor: &str) -> Result<(String, UserId)> {
+    let parts = cursor.split_once('.').and_then(|(id, name)| Some((name.to_owned(), id.parse().ok()?)));
+    parts.ok_or(Error::Malformed("The cursor is not one of ours."))
 }
 
 fn read_cursor(cursor: &str) -> Result<(i32, UserId)> {

@@ -9,6 +9,7 @@ use super::{
     limits,
     member::{Participant, Role},
     message::Message,
+    policy::redaction::Redaction,
     preferences::Preferences,
     text,
 };
@@ -136,6 +137,12 @@ pub struct ConversationFilter {
 }
 
 impl NewConversation {
+    /// The same without what is taken out of texts.
+    #[must_use]
+    pub fn redacted(self, redaction: &Redaction) -> Self {
+        Self { name: redaction.option(self.name), description: redaction.option(self.description), ..self }
+    }
+
     /// The others without the maker and without repetitions, if this can be made at all.
     pub fn check(&self, maker: UserId) -> Result<Vec<UserId>> {
         let mut others = self.participant_ids.clone();
@@ -162,6 +169,13 @@ impl NewConversation {
 }
 
 impl ConversationChange {
+    /// The same without what is taken out of texts.
+    #[must_use]
+    pub fn redacted(self, redaction: &Redaction) -> Self {
+        let redacted = |text: Option<Option<String>>| text.map(|text| redaction.option(text));
+        Self { name: redacted(self.name), description: redacted(self.description), ..self }
+    }
+
     /// Refuses settings that a group may not have.
     pub fn check(&self) -> Result<()> {
         let given = |field: &Option<Option<String>>| field.clone().flatten();

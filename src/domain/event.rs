@@ -8,7 +8,7 @@ use super::{
     member::Participant,
     message::Message,
     preferences::ConversationPreferences,
-    presence::{Onlookers, Presence},
+    presence::{Glimpse, Onlookers, Presence},
     reaction::ReactionChange,
     receipt::{Advance, ReceiptCounts, Unread},
 };
@@ -61,13 +61,13 @@ pub enum Event {
     /// The person blocks somebody no more.
     BlockRemoved(UserId, UserId),
     /// Somebody is typing.
-    TypingStarted(ConversationId, UserId),
+    TypingStarted(Glimpse),
     /// Somebody stopped typing.
-    TypingStopped(ConversationId, UserId),
+    TypingStopped(Glimpse),
     /// Somebody opened a conversation.
-    ConversationJoined(ConversationId, UserId),
+    ConversationJoined(Glimpse),
     /// Somebody closed a conversation.
-    ConversationLeft(ConversationId, UserId),
+    ConversationLeft(Glimpse),
     /// Somebody came; told to those who have one of these conversations open.
     UserOnline(Presence, Onlookers),
     /// Somebody went.
@@ -172,13 +172,11 @@ impl Event {
             Self::ReceiptsChanged(counts) => Some(counts.conversation_id),
             Self::PreferencesUpdated(_, own) | Self::FloorMoved(_, own, _) => Some(own.conversation_id),
             Self::UnreadChanged(_, unread, _) => Some(unread.conversation_id),
-            Self::ConversationRemoved(id, _)
-            | Self::MessageHidden(_, id, _)
-            | Self::TypingStarted(id, _)
-            | Self::TypingStopped(id, _)
-            | Self::ConversationJoined(id, _)
-            | Self::ConversationLeft(id, _)
-            | Self::SyncRequired(id) => Some(*id),
+            Self::ConversationRemoved(id, _) | Self::MessageHidden(_, id, _) | Self::SyncRequired(id) => Some(*id),
+            Self::TypingStarted(glimpse)
+            | Self::TypingStopped(glimpse)
+            | Self::ConversationJoined(glimpse)
+            | Self::ConversationLeft(glimpse) => Some(glimpse.conversation_id),
             Self::BlockAdded(..)
             | Self::BlockRemoved(..)
             | Self::UserOnline(..)
@@ -252,12 +250,13 @@ impl Event {
             | Self::FloorMoved(user, ..)
             | Self::BlockAdded(user, _)
             | Self::BlockRemoved(user, _) => Audience::Users(vec![*user]),
-            Self::TypingStarted(id, user)
-            | Self::TypingStopped(id, user)
-            | Self::ConversationJoined(id, user)
-            | Self::ConversationLeft(id, user) => {
-                Audience::Viewers { conversation_ids: vec![*id], except: vec![*user] }
-            }
+            Self::TypingStarted(glimpse)
+            | Self::TypingStopped(glimpse)
+            | Self::ConversationJoined(glimpse)
+            | Self::ConversationLeft(glimpse) => Audience::Viewers {
+                conversation_ids: vec![glimpse.conversation_id],
+                except: glimpse.hidden_from.iter().copied().chain([glimpse.user_id]).collect(),
+            },
             Self::UserOnline(presence, onlookers)
             | Self::UserOffline(presence, onlookers)
             | Self::PresenceChanged(presence, onlookers) => Audience::Viewers {

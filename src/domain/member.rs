@@ -50,6 +50,8 @@ pub struct Standing {
     pub conversation_id: ConversationId,
     /// Direct or group.
     pub kind: ConversationKind,
+    /// Of the group.
+    pub category: Option<String>,
     /// What later members see.
     pub history_for_new_members: HistoryRule,
     /// Whether plain members may pin.
@@ -62,6 +64,8 @@ pub struct Standing {
     pub member_count: i32,
     /// The caller's role.
     pub role: Role,
+    /// What the caller is in the application, where the communication rules ask.
+    pub person_roles: Vec<String>,
     /// Messages up to here are not for the caller.
     pub floor_seq: i64,
 }

@@ -303,6 +303,13 @@ impl Draft {
 }
 
 impl Revision {
+    /// The same without what is taken out of texts.
+    #[must_use]
+    pub fn redacted(self, redaction: &Redaction) -> Self {
+        let metadata = self.metadata.map(|metadata| redaction.json(metadata));
+        Self { body: redaction.text(&self.body).into_owned(), metadata, ..self }
+    }
+
     /// Refuses what no message may become.
     pub fn check(&self) -> Result<()> {
         check_body(&self.body)?;

@@ -40,3 +40,14 @@ pub struct Presence {
     /// When they were last there; now, while they are.
     pub last_seen_at: Option<Time>,
 }
+
+/// What somebody does in a conversation, before the eyes of those who have it open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glimpse {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Who.
+    pub user_id: UserId,
+    /// Between whom and them stands a block.
+    pub hidden_from: Vec<UserId>,
+}

@@ -6,7 +6,9 @@ use super::{
     clock::Time,
     error::{Error, Result},
     ids::{SessionId, UserId},
-    limits, text,
+    limits,
+    policy::redaction::Redaction,
+    text,
 };
 
 /// What is shown for somebody whose account was deleted.
@@ -86,6 +88,16 @@ pub struct ProfileChange {
 }
 
 impl ProfileChange {
+    /// The same without what is taken out of texts.
+    #[must_use]
+    pub fn redacted(self, redaction: &Redaction) -> Self {
+        Self {
+            display_name: redaction.option(self.display_name),
+            metadata: self.metadata.map(|metadata| redaction.json(metadata)),
+            email: self.email,
+        }
+    }
+
     /// Refuses what a profile may not hold.
     pub fn check(&self) -> Result<()> {
         if let Some(name) = &self.display_name {

@@ -28,6 +28,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(delete_me)
         .service(see_user)
         .service(find_users)
+        .service(list_contacts)
         .service(list_blocks)
         .service(block)
         .service(unblock);
@@ -61,7 +62,7 @@ async fn me(ctx: Ctx, Signed(caller): Signed) -> Outcome<OwnUserView> {
 #[utoipa::path(tag = "users", request_body = UpdateProfile, responses((status = 200, body = OwnUserView)))]
 #[patch("/users/me")]
 async fn update_me(ctx: Ctx, Signed(caller): Signed, Json(body): Json<UpdateProfile>) -> Outcome<OwnUserView> {
-    let user = users::update(&ctx, &caller, &body.into_change()?).await?;
+    let user = users::update(&ctx, &caller, body.into_change()?).await?;
     Ok(Answer::Ok(user.into()))
 }
 
@@ -84,13 +85,14 @@ async fn see_user(ctx: Ctx, _caller: Signed, Path(id): Path<UserId>) -> Outcome<
 
 /// Find people.
 ///
-/// By `q`, what begins like it first and what looks like it after; or by the host application's ids.
+/// By `q` those whom I may talk to directly, what begins like it first and what looks like it after; or by the host
+/// application's ids.
 #[utoipa::path(tag = "users", params(FindQuery), responses((status = 200, body = List<UserView>)))]
 #[get("/users")]
-async fn find_users(ctx: Ctx, _caller: Signed, Query(find): Query<FindQuery>) -> Outcome<List<UserView>> {
+async fn find_users(ctx: Ctx, Signed(caller): Signed, Query(find): Query<FindQuery>) -> Outcome<List<UserView>> {
     let limit = limit(find.limit)?;
     let found = match (find.q, find.external_id) {
-        (Some(query), None) => users::search(&ctx, &query, find.cursor.as_deref(), limit).await?.into(),
+        (Some(query), None) => users::search(&ctx, &caller, &query, find.cursor.as_deref(), limit).await?.into(),
         (None, Some(ids)) => {
             let ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
             let found = users::by_external_ids(&ctx, &ids).await?;
@@ -101,7 +103,19 @@ async fn find_users(ctx: Ctx, _caller: Signed, Query(find): Query<FindQuery>) ->
     Ok(Answer::Ok(found))
 }
 
+/// List whom I may talk to.
+///
+/// All with whom the communication rules let me talk directly, by name, but for those whom I block.
+#[utoipa::path(tag = "users", params(PageQuery), responses((status = 200, body = List<UserView>)))]
+#[get("/contacts")]
+async fn list_contacts(ctx: Ctx, Signed(caller): Signed, Query(page): Query<PageQuery>) -> Outcome<List<UserView>> {
+    let people = users::contacts(&ctx, &caller, page.cursor.as_deref(), page.limit()?).await?;
+    Ok(Answer::Ok(people.into()))
+}
+
 /// List whom I block.
+///
+/// Messages of theirs in groups are for your client to mark or fold by this list: a message itself does not depend on who looks.
 #[utoipa::path(tag = "users", params(PageQuery), responses((status = 200, body = List<BlockView>)))]
 #[get("/blocks")]
 async fn list_blocks(ctx: Ctx, Signed(caller): Signed, Query(page): Query<PageQuery>) -> Outcome<List<BlockView>> {

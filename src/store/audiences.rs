@@ -2,10 +2,54 @@
 
 use sqlx::PgConnection;
 
+use super::blocks;
 use crate::domain::{
     ids::{ConversationId, UserId},
     presence::Onlookers,
 };
+
+/// The other one of a direct conversation, as far as it matters to who speaks there.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// What they are in the application.
+    pub roles: Vec<String>,
+    /// Whether one of the two blocks the other.
+    pub is_blocked: bool,
+}
+
+/// The other one of a direct conversation.
+pub async fn peer(db: &mut PgConnection, conversation: ConversationId, user: UserId) -> sqlx::Result<Option<Peer>> {
+    sqlx::query_as!(
+        Peer,
+        r#"
+        select person.roles,
+               exists (
+                   select from blocks
+                   where (blocks.user_id, blocks.blocked_id) in ((peer.user_id, $2), ($2, peer.user_id))
+               ) as "is_blocked!"
+        from members peer
+        join users person on person.id = peer.user_id
+        where peer.conversation_id = $1 and peer.user_id <> $2
+        "#,
+        conversation.0,
+        user.0,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// What the people in a conversation are in the application, each combination of roles once.
+pub async fn roles(db: &mut PgConnection, conversation: ConversationId) -> sqlx::Result<Vec<Vec<String>>> {
+    sqlx::query_scalar!(
+        "select distinct person.roles
+         from members member
+         join users person on person.id = member.user_id
+         where member.conversation_id = $1 and member.left_at is null",
+        conversation.0,
+    )
+    .fetch_all(db)
+    .await
+}
 
 /// Where a person is a member: what their sockets subscribe to.
 pub async fn memberships(db: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<(ConversationId, i64, i64)>> {
@@ -125,19 +169,6 @@ pub async fn onlookers(db: &mut PgConnection, user: UserId) -> sqlx::Result<Onlo
     )
     .fetch_all(&mut *db)
     .await?;
-    let hidden_from = sqlx::query_scalar!(
-        r#"
-        select blocked_id as "id!: UserId"
-        from blocks
-        where user_id = $1
-        union
-        select user_id
-        from blocks
-        where blocked_id = $1
-        "#,
-        user.0,
-    )
-    .fetch_all(db)
-    .await?;
+    let hidden_from = blocks::around(db, user).await?;
     Ok(Onlookers { conversation_ids, hidden_from })
 }

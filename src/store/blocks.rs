@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 
 use crate::domain::{
     clock::Time,
-    ids::{ConversationId, UserId},
+    ids::UserId,
     user::{Block, Profile},
 };
 
@@ -43,20 +43,36 @@ pub async fn delete(db: impl PgExecutor<'_>, user: UserId, blocked: UserId) -> s
     Ok(done.rows_affected() > 0)
 }
 
-/// Whether in a direct conversation one of the two blocks the other.
-pub async fn is_between(db: impl PgExecutor<'_>, conversation: ConversationId, member: UserId) -> sqlx::Result<bool> {
+/// Whether somebody and one of these people block each other, whichever of the two it is.
+pub async fn is_between(db: impl PgExecutor<'_>, user: UserId, others: &[UserId]) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
         select exists (
-            select
-            from members peer
-            join blocks block on (block.user_id, block.blocked_id) in ((peer.user_id, $2), ($2, peer.user_id))
-            where peer.conversation_id = $1 and peer.user_id <> $2) as "is_blocked!"
+            select from unnest($2::uuid[]) as other(id)
+            join blocks block on (block.user_id, block.blocked_id) in (($1, other.id), (other.id, $1))) as "is_between!"
         "#,
-        conversation.0,
-        member.0,
+        user.0,
+        others as &[UserId],
     )
     .fetch_one(db)
+    .await
+}
+
+/// Between whom and somebody a block stands, whosever it is.
+pub async fn around(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<Vec<UserId>> {
+    sqlx::query_scalar!(
+        r#"
+        select blocked_id as "id!: UserId"
+        from blocks
+        where user_id = $1
+        union
+        select user_id
+        from blocks
+        where blocked_id = $1
+        "#,
+        user.0,
+    )
+    .fetch_all(db)
     .await
 }
 

@@ -86,15 +86,18 @@ pub async fn standing(
         r#"
         select conversation.id as "conversation_id: ConversationId",
                conversation.kind as "kind: ConversationKind",
+               conversation.category,
                conversation.history_for_new_members as "history_for_new_members: HistoryRule",
                conversation.members_may_pin,
                conversation.head_seq,
                conversation.message_no,
                conversation.member_count,
                member.role as "role: Role",
+               person.roles as person_roles,
                member.floor_seq
         from members member
         join conversations conversation on conversation.id = member.conversation_id
+        join users person on person.id = member.user_id
         where member.conversation_id = $1 and member.user_id = $2 and member.left_at is null
         "#,
         conversation.0,
@@ -295,21 +298,6 @@ pub async fn present(
         users as &[UserId],
     )
     .fetch_all(db)
-    .await
-}
-
-/// The other person of a direct conversation.
-pub async fn peer(db: &mut PgConnection, conversation: ConversationId, user: UserId) -> sqlx::Result<Option<UserId>> {
-    sqlx::query_scalar!(
-        r#"
-        select user_id as "user_id: UserId"
-        from members
-        where conversation_id = $1 and user_id <> $2 and left_at is null
-        "#,
-        conversation.0,
-        user.0,
-    )
-    .fetch_optional(db)
     .await
 }
 

@@ -6,6 +6,7 @@
 pub mod audiences;
 pub mod blocks;
 pub mod changes;
+pub mod contacts;
 pub mod conversations;
 pub mod idempotency;
 pub mod members;

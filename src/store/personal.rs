@@ -275,18 +275,3 @@ pub async fn blocks(db: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<Use
     .fetch_all(db)
     .await
 }
-
-/// Whether one of the two blocks the other.
-pub async fn is_blocked_between(db: &mut PgConnection, one: UserId, other: UserId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"
-        select exists (
-            select from blocks
-            where (user_id, blocked_id) in (($1, $2), ($2, $1))) as "is_blocked!"
-        "#,
-        one.0,
-        other.0,
-    )
-    .fetch_one(db)
-    .await
-}

@@ -1,6 +1,6 @@
 //! People.
 
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgExecutor;
 
 use crate::domain::{
     clock::Time,
@@ -33,6 +33,8 @@ pub struct Vouched<'a> {
     pub external_id: &'a str,
     /// The name to show; the one that is there stays where it says none.
     pub display_name: Option<&'a str>,
+    /// The name to show where there never was one.
+    pub first_name: &'a str,
     /// The roles; those that are there stay where it says none.
     pub roles: Option<&'a [String]>,
 }
@@ -61,45 +63,11 @@ pub struct Credentials {
     pub banned_until: Option<Time>,
 }
 
-/// What people are searched for by.
-#[derive(Clone, Debug)]
-pub struct Needle {
-    alike: Option<String>,
-    from_start: String,
-    from_word: String,
-}
-
-/// Somebody found; the higher the rank, the better the fit.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// Two million and more for a name that begins with what was looked for.
-    pub rank: i32,
-    /// Who.
-    pub profile: Profile,
-}
-
 impl Vouched<'_> {
     /// Whether the person is already known just so.
     pub fn says_nothing_new(&self, standing: &Standing) -> bool {
         self.display_name.is_none_or(|name| name == standing.display_name)
             && self.roles.is_none_or(|roles| roles == standing.roles)
-    }
-}
-
-impl Needle {
-    /// Looks for people whose name, or a word of it, begins like this or looks like it.
-    pub fn new(text: &str) -> Self {
-        let text = text.to_lowercase();
-        let mut escaped = String::with_capacity(text.len());
-        for sign in text.chars() {
-            if matches!(sign, '%' | '_' | '\\') {
-                escaped.push('\\');
-            }
-            escaped.push(sign);
-        }
-        // Nearly everybody looks like one or two letters.
-        let alike = (text.chars().count() > 2).then_some(text);
-        Self { alike, from_start: format!("{escaped}%"), from_word: format!("% {escaped}%") }
     }
 }
 
@@ -127,7 +95,7 @@ pub async fn upsert(db: impl PgExecutor<'_>, id: UserId, vouched: Vouched<'_>, n
         Standing,
         r#"
         insert into users (id, external_id, display_name, roles, created_at)
-        values ($1, $2, coalesce($3, $2), coalesce($4::text[], '{}'), $5)
+        values ($1, $2, coalesce($3, $6), coalesce($4::text[], '{}'), $5)
         on conflict (external_id) do update
         set display_name = coalesce($3, users.display_name), roles = coalesce($4, users.roles)
         returning id as "id: UserId", display_name, roles, banned_until
@@ -137,6 +105,7 @@ pub async fn upsert(db: impl PgExecutor<'_>, id: UserId, vouched: Vouched<'_>, n
         vouched.display_name,
         vouched.roles,
         now,
+        vouched.first_name,
     )
     .fetch_one(db)
     .await
@@ -203,74 +172,19 @@ pub async fn profiles_by_external_id(db: impl PgExecutor<'_>, ids: &[String]) ->
     .await
 }
 
-/// Which of these people have an account that was not deleted.
-pub async fn living(db: impl PgExecutor<'_>, ids: &[UserId]) -> sqlx::Result<Vec<UserId>> {
-    sqlx::query_scalar!(
+/// What those of these people are in the application whose account was not deleted.
+pub async fn roles(db: impl PgExecutor<'_>, ids: &[UserId]) -> sqlx::Result<Vec<(UserId, Vec<String>)>> {
+    let rows = sqlx::query!(
         r#"
-        select id as "id: UserId"
+        select id as "id: UserId", roles
         from users
         where id = any($1) and deleted_at is null
         "#,
         ids as &[UserId],
     )
     .fetch_all(db)
-    .await
-}
-
-/// People whose name fits, best first, from after the place `after`. Its threshold lasts until the transaction ends.
-pub async fn search(
-    tx: &mut PgConnection,
-    needle: &Needle,
-    after: Option<(i32, UserId)>,
-    limit: usize,
-) -> sqlx::Result<Vec<Found>> {
-    // The default of 0.6 finds nobody whose name is misspelt in the middle.
-    sqlx::query!("set local pg_trgm.word_similarity_threshold = 0.3").execute(&mut *tx).await?;
-    let (after_rank, after_id) = after.unzip();
-    let rows = sqlx::query!(
-        r#"
-        with hits as (
-            select id, external_id, username, display_name, metadata, roles, created_at,
-                   coalesce((word_similarity($1, names) * 1000000)::integer, 0)
-                       + case when names like $2 or names like $3 then 2000000 else 0 end as rank
-            from users
-            cross join lateral (select lower(coalesce(username, '') || ' ' || display_name) as names) as named
-            -- Spelt out, as the index has it.
-            where deleted_at is null
-              and ($1 <% lower(coalesce(username, '') || ' ' || display_name)
-                   or lower(coalesce(username, '') || ' ' || display_name) like $2
-                   or lower(coalesce(username, '') || ' ' || display_name) like $3))
-        select id as "id!: UserId", external_id, username, display_name as "display_name!", metadata as "metadata!",
-               roles as "roles!", created_at as "created_at!", rank as "rank!"
-        from hits
-        where $4::integer is null or rank < $4 or rank = $4 and id > $5::uuid
-        order by rank desc, id
-        limit $6
-        "#,
-        needle.alike,
-        needle.from_start,
-        needle.from_word,
-        after_rank,
-        after_id.map(|id| id.0),
-        limit as i64,
-    )
-    .fetch_all(tx)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Found {
-            rank: row.rank,
-            profile: Profile {
-                id: row.id,
-                external_id: row.external_id,
-                username: row.username,
-                display_name: row.display_name,
-                metadata: row.metadata,
-                roles: row.roles,
-                created_at: row.created_at,
-            },
-        })
-        .collect())
+    Ok(rows.into_iter().map(|row| (row.id, row.roles)).collect())
 }
 
 /// The account of this username or e-mail address.
@@ -374,20 +288,5 @@ fn taken(error: sqlx::Error) -> Error {
         Some("users_username_key") => Error::Taken("username"),
         Some("users_email_key") => Error::Taken("email"),
         _ => error.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signs_of_like_are_looked_for_and_not_obeyed() {
-        let needle = Needle::new(r"50%_\O");
-
-        assert_eq!(needle.from_start, r"50\%\_\\o%");
-        assert_eq!(needle.from_word, r"% 50\%\_\\o%");
-        assert_eq!(needle.alike.as_deref(), Some(r"50%_\o"));
-        assert_eq!(Needle::new("bo").alike, None);
     }
 }

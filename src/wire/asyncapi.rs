@@ -145,7 +145,11 @@ fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
     add("preferences:updated", "Your own settings changed.", shapes.of::<PreferencesChangeView>());
     add("message:hidden", "You deleted a message for yourself.", shapes.of::<HiddenMessageView>());
     add("unread:changed", "Your unread counts, absolute.", shapes.of::<UnreadChangeView>());
-    add("block:added", "You blocked somebody.", shapes.of::<UserRefView>());
+    add(
+        "block:added",
+        "You blocked somebody. Mark what they say in groups by this list: a message does not depend on who looks.",
+        shapes.of::<UserRefView>(),
+    );
     add("block:removed", "You block somebody no more.", shapes.of::<UserRefView>());
     for (name, says) in [
         ("typing:start", "Somebody is typing."),

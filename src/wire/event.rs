@@ -18,6 +18,7 @@ use super::{
 use crate::domain::{
     event::Event,
     ids::{ConversationId, SessionId, UserId},
+    presence::Glimpse,
     receipt::ReceiptKind,
 };
 
@@ -141,7 +142,8 @@ pub fn encode(event: &Event) -> ByteString {
 
 /// Renders own matters and what is ephemeral.
 fn encode_personal(event: &Event) -> ByteString {
-    let whereabouts = |conversation_id, user_id| WhereaboutsView { conversation_id, user_id };
+    let whereabouts =
+        |glimpse: &Glimpse| WhereaboutsView { conversation_id: glimpse.conversation_id, user_id: glimpse.user_id };
     match event {
         Event::PreferencesUpdated(_, own) | Event::FloorMoved(_, own, _) => render(
             "preferences:updated",
@@ -165,10 +167,10 @@ fn encode_personal(event: &Event) -> ByteString {
         ),
         Event::BlockAdded(_, user_id) => render("block:added", event, UserRefView { user_id: *user_id }),
         Event::BlockRemoved(_, user_id) => render("block:removed", event, UserRefView { user_id: *user_id }),
-        Event::TypingStarted(id, user) => render("typing:start", event, whereabouts(*id, *user)),
-        Event::TypingStopped(id, user) => render("typing:stop", event, whereabouts(*id, *user)),
-        Event::ConversationJoined(id, user) => render("conversation:joined", event, whereabouts(*id, *user)),
-        Event::ConversationLeft(id, user) => render("conversation:left", event, whereabouts(*id, *user)),
+        Event::TypingStarted(glimpse) => render("typing:start", event, whereabouts(glimpse)),
+        Event::TypingStopped(glimpse) => render("typing:stop", event, whereabouts(glimpse)),
+        Event::ConversationJoined(glimpse) => render("conversation:joined", event, whereabouts(glimpse)),
+        Event::ConversationLeft(glimpse) => render("conversation:left", event, whereabouts(glimpse)),
         Event::UserOnline(presence, _) => render("user:online", event, PresenceView::from(*presence)),
         Event::UserOffline(presence, _) => render("user:offline", event, PresenceView::from(*presence)),
         Event::PresenceChanged(presence, _) => render("presence:changed", event, PresenceView::from(*presence)),

@@ -35,6 +35,83 @@ async fn a_blocked_person_does_not_open_a_direct_conversation_either() {
 }
 
 #[tokio::test]
+async fn across_a_block_nobody_is_invited_by_the_other() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    let (of_ada, of_eve) = (ada.opens_group_with([&bob]).await, eve.opens_group_with([&bob]).await);
+    ada.blocks(&eve).await.expect(200);
+
+    for (host, guest, group) in [(&ada, &eve, &of_ada), (&eve, &ada, &of_eve)] {
+        let refusal = host.adds(group, [guest]).await.refused(403, "not_allowed");
+        assert!(!refusal.to_string().to_lowercase().contains("block"), "{refusal:#}");
+        let wish = json!({"kind": "group", "participant_ids": [bob.id, guest.id]});
+        host.post("/conversations", wish).await.refused(403, "not_allowed");
+        guest.get(&format!("/conversations/{group}")).await.refused(404, "not_found");
+    }
+    assert_eq!(ada.sees(&of_ada).await["head_seq"], 0);
+
+    ada.makes(&of_ada, &bob, "admin").await.expect(200);
+    bob.adds(&of_ada, [&eve]).await.expect(201);
+}
+
+#[tokio::test]
+async fn across_a_block_nobody_sees_the_other_type_or_look() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    let group = ada.opens_group_with([&bob, &eve]).await;
+    let (mut adas, mut bobs, mut eves) = (ada.socket().await, bob.socket().await, eve.socket().await);
+    let here = json!({"conversation_id": group});
+    adas.sends("conversation:join", here.clone()).await;
+    bobs.sends("conversation:join", here.clone()).await;
+    ada.blocks(&eve).await.expect(200);
+
+    let present = eves.sends("conversation:join", here.clone()).await;
+    for command in ["typing:start", "typing:stop", "conversation:leave", "conversation:join"] {
+        eves.sends(command, here.clone()).await;
+    }
+    for event in ["conversation:joined", "typing:start", "typing:stop", "conversation:left"] {
+        bobs.hears_where(event, |frame| frame["data"]["user_id"] == eve.id.as_str()).await;
+    }
+    adas.sends("typing:start", here.clone()).await;
+    adas.sends("typing:stop", here).await;
+    bobs.hears_where("typing:stop", |frame| frame["data"]["user_id"] == ada.id.as_str()).await;
+
+    assert!(!present.to_string().contains(&ada.id), "{present:#}");
+    adas.hears("block:added").await;
+    adas.heard_nothing_where("of eve", |frame| frame["data"]["user_id"] == eve.id.as_str()).await;
+    eves.heard_nothing_where("ada type", |frame| {
+        frame["type"].to_string().contains("typing") && frame["data"]["user_id"] == ada.id.as_str()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn words_that_are_there_are_not_changed_across_a_block() {
+    let server = TestServer::start().await;
+    let [ada, eve] = server.people(["ada", "eve"]).await;
+    let direct = ada.opens_direct_with(&eve).await;
+    let said = eve.says(&direct, "Hello").await;
+    ada.blocks(&eve).await.expect(200);
+
+    eve.edits(&said, "Answer me!").await.refused(403, "not_allowed");
+    let ask = json!({"action": "send_message", "conversation_id": direct});
+
+    assert_eq!(eve.post("/policy/check", ask).await.expect(200)["allowed"], true);
+    assert_eq!(ada.words(&direct).await, ["Hello"]);
+}
+
+#[tokio::test]
+async fn who_is_blocked_finds_who_blocks_as_before() {
+    let server = TestServer::start().await;
+    let [ada, eve] = server.people(["ada", "eve"]).await;
+    ada.blocks(&eve).await.expect(200);
+
+    assert_eq!(each(&eve.get("/contacts").await.expect(200), "username"), [&json!("ada")]);
+    assert_eq!(each(&eve.get("/users?q=ada").await.expect(200), "username"), [&json!("ada")]);
+    assert_eq!(ada.get("/contacts").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
 async fn in_a_group_the_blocked_talk_on() {
     let server = TestServer::start().await;
     let [ada, eve] = server.people(["ada", "eve"]).await;

@@ -1,12 +1,11 @@
 //! A change of a message in the making: begun under its conversation's lock, closed by an entry in the log.
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 
 use super::{super::Context, history};
 use crate::{
     domain::{
-        conversation::ConversationKind,
-        error::{Reason, Result},
+        error::Result,
         event::Event,
         ids::{ConversationId, MessageId},
         member::Standing,
@@ -14,7 +13,6 @@ use crate::{
         user::Caller,
     },
     store::{
-        blocks,
         changes::{self, Change},
         conversations,
     },
@@ -30,15 +28,6 @@ pub async fn begin(
     conversations::lock(&mut tx, &[conversation]).await?;
     let (standing, message) = history::visible(&mut tx, caller, conversation, id).await?;
     Ok((tx, standing, message))
-}
-
-/// Refuses what would reach somebody across a block: nothing direct does, whoever of the two blocks the other.
-pub async fn require_reachable(tx: &mut PgConnection, caller: &Caller, standing: &Standing) -> Result<()> {
-    let is_direct = standing.kind == ConversationKind::Direct;
-    if is_direct && blocks::is_between(tx, standing.conversation_id, caller.user_id).await? {
-        return Err(Reason::NotAllowed.into());
-    }
-    Ok(())
 }
 
 /// Closes a change whose message is written: takes its place in the log, commits and tells. Answers with the message.

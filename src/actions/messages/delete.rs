@@ -1,5 +1,7 @@
 //! Deleting: for everyone, which leaves a tombstone, or for oneself, which nobody else learns of.
 
+use sqlx::{Postgres, Transaction};
+
 use super::{super::Context, change, history};
 use crate::{
     domain::{
@@ -33,14 +35,26 @@ pub async fn delete(
 }
 
 async fn for_everyone(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
-    let (mut tx, standing, mut message) = change::begin(ctx, caller, (conversation, id)).await?;
+    let (mut tx, standing, message) = change::begin(ctx, caller, (conversation, id)).await?;
     policy::may_delete_for_everyone(caller.user_id, &standing, &message)?;
     if message.deleted_at.is_some() {
         return history::with_status(&mut tx, message).await;
     }
+    if !policy::moderates(&standing) {
+        ctx.rulebook.rules().may_delete_since(message.created_at, ctx.clock.now())?;
+    }
+    bury(ctx, tx, message, standing.head_seq).await
+}
 
+/// Makes a message a tombstone, whoever it is that may; the conversation is locked, and its log ends at `head_seq`.
+pub async fn bury(
+    ctx: &Context,
+    mut tx: Transaction<'static, Postgres>,
+    mut message: Message,
+    head_seq: i64,
+) -> Result<Message> {
     message.entomb(ctx.clock.now());
-    message.changed_seq = standing.head_seq + 1;
+    message.changed_seq = head_seq + 1;
     messages::entomb(&mut tx, &message).await?;
     let (entry, event) =
         (Change::of_message(ChangeKind::MessageDeleted, &message), Event::MessageDeleted(message.clone()));

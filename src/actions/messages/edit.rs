@@ -1,11 +1,15 @@
 //! Editing: the author's new words, with what was said before kept beside them.
 
-use super::{super::Context, change, history};
+use super::{
+    super::{Context, rules::require_may_speak},
+    change, history,
+};
 use crate::{
     domain::{
         error::{Error, Result},
         event::Event,
         ids::{ConversationId, MessageId},
+        limits::Limit,
         message::{Message, Revision},
         policy,
         user::Caller,
@@ -27,7 +31,10 @@ pub async fn edit(
     revision.check()?;
     let (mut tx, standing, before) = change::begin(ctx, caller, (conversation, id)).await?;
     policy::may_edit(caller.user_id, &before)?;
-    change::require_reachable(&mut tx, caller, &standing).await?;
+    let (rules, now) = (ctx.rulebook.rules(), ctx.clock.now());
+    rules.may_edit_since(before.created_at, now)?;
+    require_may_speak(ctx, &mut tx, &standing, caller.user_id, &[]).await?;
+    let revision = revision.redacted(&rules.redaction);
 
     let mut message = before.clone();
     message.body = Some(revision.body);
@@ -41,7 +48,8 @@ pub async fn edit(
     if message.mentions_all && !before.mentions_all {
         policy::may_mention_all(standing.kind, standing.role)?;
     }
-    message.edited_at = Some(ctx.clock.now());
+    ctx.spend_as(Limit::Edits, caller.user_id, &standing.person_roles).await?;
+    message.edited_at = Some(now);
     message.changed_seq = standing.head_seq + 1;
 
     messages::edit(&mut tx, &message, before.body.as_deref()).await?;

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use super::{
-    super::{Context, require_member},
+    super::{Context, require_member, rules::require_reachable},
     change, history,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub async fn pin(ctx: &Context, caller: &Caller, place: (ConversationId, Message
     let (mut tx, standing, mut message) = change::begin(ctx, caller, place).await?;
     policy::may_pin(&standing)?;
     policy::is_there(&message)?;
-    change::require_reachable(&mut tx, caller, &standing).await?;
+    require_reachable(ctx, &mut tx, &standing, caller.user_id).await?;
     if message.pinned_at.is_some() {
         return history::with_status(&mut tx, message).await;
     }

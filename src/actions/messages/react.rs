@@ -1,11 +1,15 @@
 //! Reacting: one person, one emoji, once; summed up in the message itself, so that reading it costs nothing more.
 
-use super::{super::Context, change, history};
+use super::{
+    super::{Context, rules::require_reachable},
+    change, history,
+};
 use crate::{
     domain::{
         error::Result,
         event::Event,
         ids::{ConversationId, MessageId, UserId},
+        limits::Limit,
         message::Message,
         policy,
         reaction::{self, Emoji, ReactionChange},
@@ -22,13 +26,14 @@ pub async fn add(ctx: &Context, caller: &Caller, place: (ConversationId, Message
     let emoji = Emoji::parse(emoji)?;
     let (mut tx, standing, mut message) = change::begin(ctx, caller, place).await?;
     policy::is_there(&message)?;
-    change::require_reachable(&mut tx, caller, &standing).await?;
+    require_reachable(ctx, &mut tx, &standing, caller.user_id).await?;
     let place = Place { conversation_id: place.0, message_seq: message.seq, emoji: &emoji };
     let seq = standing.head_seq + 1;
     if !reactions::insert(&mut tx, place, caller.user_id, seq).await? {
         return history::with_status(&mut tx, message).await;
     }
 
+    ctx.spend_as(Limit::Reactions, caller.user_id, &standing.person_roles).await?;
     reaction::count_in(&mut message.reactions, &emoji, caller.user_id)?;
     message.changed_seq = seq;
     reactions::sum_up(&mut tx, &message).await?;
@@ -52,6 +57,7 @@ pub async fn remove(
         return history::with_status(&mut tx, message).await;
     }
 
+    ctx.spend_as(Limit::Reactions, caller.user_id, &standing.person_roles).await?;
     let first = reactions::first(&mut tx, place).await?;
     reaction::count_out(&mut message.reactions, &emoji, first);
     message.changed_seq = standing.head_seq + 1;

@@ -96,11 +96,15 @@ pub fn may_delete_for_everyone(caller: UserId, standing: &Standing, message: &Me
     if message.kind == MessageKind::System {
         return Err(Reason::NotTheAuthor.into());
     }
-    let moderates = standing.kind == ConversationKind::Group && standing.role >= Role::Admin;
-    if message.sender_id == caller || moderates {
+    if message.sender_id == caller || moderates(standing) {
         return Ok(());
     }
     Err(Reason::InsufficientRole.into())
+}
+
+/// Has a say over what others wrote: a group's owner and admins.
+pub fn moderates(standing: &Standing) -> bool {
+    standing.kind == ConversationKind::Group && standing.role >= Role::Admin
 }
 
 fn not_direct(standing: &Standing) -> Result<()> {

@@ -259,6 +259,16 @@ impl Rules {
     }
 }
 
+impl Reach {
+    /// The roles, unless anybody is reached.
+    pub fn roles(&self) -> Option<&[String]> {
+        match self {
+            Self::Everybody => None,
+            Self::Of(roles) => Some(roles),
+        }
+    }
+}
+
 impl GroupRule {
     fn denial(&self, field: &str, why: String) -> Denial {
         denial(&format!("{}.{field}", self.name), why)
