@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use chrono::TimeDelta;
+use serde_json::json;
 use sqlx::{Postgres, Transaction};
 
 use super::{
@@ -16,15 +18,21 @@ use crate::{
         event::Revocation,
         ids::UserId,
         limits::{self, Limit},
+        moderation::{Actor, AuditAction, AuditEntry},
         session::RevocationReason,
         text,
         user::{self, Caller, User},
     },
     store::{
-        idempotency, revocations, sessions as session_rows,
+        idempotency,
+        moderation::audit,
+        revocations, sessions as session_rows,
         users::{self as rows, NewUser},
     },
 };
+
+/// A ban without an end lasts this long: longer than anybody.
+const FOREVER: TimeDelta = TimeDelta::days(365_000);
 
 /// What somebody new says of themselves.
 #[derive(Clone)]
@@ -66,9 +74,11 @@ pub async fn register(ctx: &Context, registration: Registration, device: Option<
 }
 
 /// Makes an account for somebody else, with these roles.
-pub async fn create(ctx: &Context, registration: Registration, roles: &[String]) -> Result<User> {
+pub async fn create(ctx: &Context, actor: Actor, registration: Registration, roles: &[String]) -> Result<User> {
     let (mut tx, id) = insert(ctx, registration).await?;
     rows::set_roles(&mut *tx, id, roles).await?;
+    let entry = AuditEntry::new(actor, AuditAction::UserCreated, ctx.clock.now());
+    audit(&mut *tx, &AuditEntry { user_id: Some(id), details: json!({"roles": roles}), ..entry }).await?;
     let user = rows::find(&mut *tx, id).await?.ok_or(Error::NotFound("user"))?;
     ctx.commit(tx, Vec::new()).await?;
     Ok(user)
@@ -130,26 +140,52 @@ pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
     sessions::end(ctx, tx, vec![Revocation { user_id, session_id: None }], RevocationReason::Deleted).await
 }
 
-/// Keeps somebody out until a moment, and ends their sessions.
-pub async fn ban(ctx: &Context, user_id: UserId, until: Time) -> Result<()> {
+/// Keeps somebody out, until a moment or for good, and ends their sessions.
+pub async fn ban(
+    ctx: &Context,
+    actor: Actor,
+    user_id: UserId,
+    until: Option<Time>,
+    reason: Option<String>,
+) -> Result<()> {
+    let now = ctx.clock.now();
     let mut tx = ctx.db.begin().await?;
-    if !rows::set_banned_until(&mut *tx, user_id, Some(until)).await? {
+    if !rows::set_banned_until(&mut *tx, user_id, Some(until.unwrap_or(now + FOREVER))).await? {
         return Err(Error::NotFound("user"));
     }
-    session_rows::revoke_others(&mut *tx, user_id, None, ctx.clock.now()).await?;
+    session_rows::revoke_others(&mut *tx, user_id, None, now).await?;
+    let entry = AuditEntry::new(actor, AuditAction::UserBanned, now);
+    audit(&mut *tx, &AuditEntry { user_id: Some(user_id), reason, details: json!({"until": until}), ..entry }).await?;
     sessions::end(ctx, tx, vec![Revocation { user_id, session_id: None }], RevocationReason::Banned).await
 }
 
 /// Lets somebody in again.
-pub async fn unban(ctx: &Context, user: UserId) -> Result<()> {
-    let is_there = rows::set_banned_until(&ctx.db, user, None).await?;
-    if is_there { Ok(()) } else { Err(Error::NotFound("user")) }
+pub async fn unban(ctx: &Context, actor: Actor, user: UserId, reason: Option<String>) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    if !rows::set_banned_until(&mut *tx, user, None).await? {
+        return Err(Error::NotFound("user"));
+    }
+    let entry = AuditEntry::new(actor, AuditAction::UserUnbanned, ctx.clock.now());
+    audit(&mut *tx, &AuditEntry { user_id: Some(user), reason, ..entry }).await?;
+    ctx.commit(tx, Vec::new()).await
 }
 
-/// Replaces somebody's roles. Who is signed in has them within a minute.
-pub async fn set_roles(ctx: &Context, user: UserId, roles: &[String]) -> Result<()> {
-    let is_there = rows::set_roles(&ctx.db, user, roles).await?;
-    if is_there { Ok(()) } else { Err(Error::NotFound("user")) }
+/// Replaces somebody's roles. The communication rules go by them at once, and what else there is within a minute.
+pub async fn set_roles(
+    ctx: &Context,
+    actor: Actor,
+    user: UserId,
+    roles: &[String],
+    reason: Option<String>,
+) -> Result<()> {
+    user::check_roles(roles)?;
+    let mut tx = ctx.db.begin().await?;
+    if !rows::set_roles(&mut *tx, user, roles).await? {
+        return Err(Error::NotFound("user"));
+    }
+    let entry = AuditEntry::new(actor, AuditAction::RolesChanged, ctx.clock.now());
+    audit(&mut *tx, &AuditEntry { user_id: Some(user), reason, details: json!({"roles": roles}), ..entry }).await?;
+    ctx.commit(tx, Vec::new()).await
 }
 
 /// The account of this username or e-mail address.

@@ -35,6 +35,7 @@ pub mod idempotency;
 pub mod lanes;
 pub mod members;
 pub mod messages;
+pub mod moderation;
 pub mod preferences;
 pub mod presence;
 pub mod receipts;

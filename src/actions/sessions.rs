@@ -17,11 +17,13 @@ use crate::{
         error::{AuthFailure, Error, Reason, Result},
         event::Revocation,
         ids::{SessionId, UserId},
+        moderation::{Actor, AuditAction, AuditEntry},
         page::Page,
         session::{RevocationReason, Session},
         user::{Caller, User},
     },
     store::{
+        moderation::audit,
         revocations,
         sessions::{self as rows, NewSession},
         users::{self, Standing, Vouched},
@@ -127,11 +129,13 @@ pub async fn ticket(ctx: &Context, caller: &Caller) -> Result<(String, u64)> {
 }
 
 /// A token for trying things out, with a session of its own, so that it can be ended like any other.
-pub async fn development_token(ctx: &Context, user: UserId, lifetime: Duration) -> Result<String> {
+pub async fn development_token(ctx: &Context, actor: Actor, user: UserId, lifetime: Duration) -> Result<String> {
     let now = ctx.clock.now();
     let mut tx = ctx.db.begin().await?;
     let user = users::find(&mut *tx, user).await?.ok_or(Error::NotFound("user"))?;
     let first = begin_row(&mut tx, user.id, Some("development token"), now).await?;
+    let entry = AuditEntry::new(actor, AuditAction::TokenMade, now);
+    audit(&mut *tx, &AuditEntry { user_id: Some(user.id), ..entry }).await?;
     ctx.commit(tx, Vec::new()).await?;
     ctx.tokens.issue(user.id, first.session_id, now, lifetime)
 }

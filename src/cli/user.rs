@@ -16,11 +16,9 @@ use crate::{
     },
     boot::desk::Desk,
     config::settings::Settings,
+    domain::moderation::Actor,
     telemetry::logs,
 };
-
-/// A ban without an end lasts this long: longer than anybody.
-const FOREVER: TimeDelta = TimeDelta::days(365_000);
 
 /// What to do to an account.
 #[derive(Clone, Subcommand)]
@@ -48,6 +46,9 @@ pub enum UserCommand {
         user: String,
         /// The roles.
         roles: Vec<String>,
+        /// Why, for the audit log.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Keep somebody out, and end their sessions within a second.
     Ban {
@@ -56,11 +57,17 @@ pub enum UserCommand {
         /// For how many hours; for good where it is not said.
         #[arg(long)]
         hours: Option<u32>,
+        /// Why, for the audit log.
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Let somebody in again.
     Unban {
         /// A username or e-mail address.
         user: String,
+        /// Why, for the audit log.
+        #[arg(long)]
+        reason: Option<String>,
     },
 }
 
@@ -90,7 +97,7 @@ pub async fn token(settings: Settings, command: TokenCommand) -> anyhow::Result<
     let lifetime = Duration::from_hours(command.hours.into());
     let made = async {
         let user = accounts::find(desk.ctx(), &command.user).await?;
-        sessions::development_token(desk.ctx(), user, lifetime).await
+        sessions::development_token(desk.ctx(), Actor::CommandLine, user, lifetime).await
     }
     .await;
     desk.close().await;
@@ -103,19 +110,19 @@ async fn change(desk: &Desk, command: UserCommand) -> anyhow::Result<String> {
         UserCommand::Create { username, password, display_name, email, roles } => {
             let password = password.map_or_else(read_password, Ok)?;
             let registration = Registration { username, password, display_name, email };
-            accounts::create(ctx, registration, &roles).await?.id.to_string()
+            accounts::create(ctx, Actor::CommandLine, registration, &roles).await?.id.to_string()
         }
-        UserCommand::Role { user, roles } => {
-            accounts::set_roles(ctx, accounts::find(ctx, &user).await?, &roles).await?;
+        UserCommand::Role { user, roles, reason } => {
+            accounts::set_roles(ctx, Actor::CommandLine, accounts::find(ctx, &user).await?, &roles, reason).await?;
             format!("{user} has now: {}", if roles.is_empty() { "no roles".to_owned() } else { roles.join(", ") })
         }
-        UserCommand::Ban { user, hours } => {
-            let until = ctx.clock.now() + hours.map_or(FOREVER, |hours| TimeDelta::hours(hours.into()));
-            accounts::ban(ctx, accounts::find(ctx, &user).await?, until).await?;
+        UserCommand::Ban { user, hours, reason } => {
+            let until = hours.map(|hours| ctx.clock.now() + TimeDelta::hours(hours.into()));
+            accounts::ban(ctx, Actor::CommandLine, accounts::find(ctx, &user).await?, until, reason).await?;
             format!("{user} is banned.")
         }
-        UserCommand::Unban { user } => {
-            accounts::unban(ctx, accounts::find(ctx, &user).await?).await?;
+        UserCommand::Unban { user, reason } => {
+            accounts::unban(ctx, Actor::CommandLine, accounts::find(ctx, &user).await?, reason).await?;
             format!("{user} may come in again.")
         }
     })

@@ -49,6 +49,14 @@ id!(
     /// A signed-in device.
     SessionId
 );
+id!(
+    /// A report.
+    ReportId
+);
+id!(
+    /// An entry of the audit log.
+    AuditId
+);
 
 impl UserId {
     /// A new id, ordered by time.
@@ -79,6 +87,20 @@ impl MessageId {
 }
 
 impl SessionId {
+    /// A new id, ordered by time.
+    pub fn new_v7() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl ReportId {
+    /// A new id, ordered by time.
+    pub fn new_v7() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl AuditId {
     /// A new id, ordered by time.
     pub fn new_v7() -> Self {
         Self(Uuid::now_v7())

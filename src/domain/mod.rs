@@ -8,6 +8,7 @@ pub mod ids;
 pub mod limits;
 pub mod member;
 pub mod message;
+pub mod moderation;
 pub mod page;
 pub mod policy;
 pub mod preferences;

@@ -120,6 +120,14 @@ pub fn check_username(username: &str) -> Result<()> {
     Err(Error::field("username", "invalid_username", "3 to 32 of a-z, 0-9, underscore, dot and hyphen."))
 }
 
+/// Refuses more roles than anybody needs, and those that are no words.
+pub fn check_roles(roles: &[String]) -> Result<()> {
+    if roles.len() > 20 || roles.iter().any(|role| !(1..=64).contains(&role.len())) {
+        return Err(Error::field("roles", "out_of_range", "At most 20 roles of 1 to 64 bytes."));
+    }
+    Ok(())
+}
+
 /// Refuses a password outside 8–256 characters.
 pub fn check_password(field: &'static str, password: &str) -> Result<()> {
     match password.chars().count() {

@@ -59,7 +59,9 @@ const BODY_REFUSALS: [(&str, &str); 2] =
         (name = "messages", description = "What is said."),
         (name = "read state", description = "How far everybody has come."),
         (name = "sync", description = "What was missed."),
+        (name = "rules", description = "Who may talk to whom, and what to do about those who do not hold to it."),
         (name = "limits", description = "How much of anything there may be."),
+        (name = "admin", description = "For operators."),
         (name = "operations", description = "For those who run the server.")
     )
 )]

@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod members;
 pub mod messages;
 pub mod middleware;
+pub mod moderation;
 pub mod operations;
 pub mod page;
 pub mod presence;
@@ -29,6 +30,7 @@ pub fn routes(config: &mut ServiceConfig) {
         scope("/api/v1")
             .configure(auth::routes)
             .configure(users::routes)
+            .configure(moderation::routes)
             .configure(presence::routes)
             .configure(conversations::routes)
             .configure(members::routes)

@@ -11,6 +11,7 @@ pub mod conversations;
 pub mod idempotency;
 pub mod members;
 pub mod messages;
+pub mod moderation;
 pub mod personal;
 pub mod presence;
 pub mod reactions;

@@ -10,6 +10,7 @@ pub mod health;
 pub mod json;
 pub mod limits;
 pub mod messages;
+pub mod moderation;
 pub mod presence;
 pub mod problem;
 pub mod reactions;

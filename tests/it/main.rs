@@ -29,6 +29,7 @@ mod lists;
 mod members;
 mod mentions;
 mod messages;
+mod moderation;
 mod nodes;
 mod operations;
 mod pins;

@@ -16,6 +16,7 @@ pub mod raw;
 pub mod redis;
 pub mod redis_cluster;
 pub mod reply;
+pub mod school;
 pub mod server;
 pub mod socket;
 pub mod token;
