@@ -36,6 +36,7 @@ pub mod lanes;
 pub mod members;
 pub mod messages;
 pub mod moderation;
+pub mod policy;
 pub mod preferences;
 pub mod presence;
 pub mod receipts;

@@ -5,6 +5,7 @@ pub mod database;
 pub mod desk;
 pub mod doctor;
 pub mod lifecycle;
+pub mod reload;
 pub mod server;
 
 mod cluster;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use utoipa_actix_web::AppExt;
 
-use super::{context, database::Database, lifecycle::Lifecycle};
+use super::{context, database::Database, lifecycle::Lifecycle, reload};
 use crate::{
     actions::{Context, presence},
     config::settings::Settings,
@@ -110,6 +110,7 @@ impl Server {
         let (lifecycle, idle) = ends;
         let ctx = context::make(settings, clock, database.pool().clone(), (lifecycle, idle)).await?;
         lifecycle.spawn(metrics::keep_up(idle.clone()));
+        reload::obey_hangups(&ctx, lifecycle, idle).context("cannot listen for signals")?;
         workers::start(&ctx, idle, |task| lifecycle.spawn(task));
         let ctx = web::Data::from(ctx);
         let http = serve(&ctx, listener, lifecycle.draining())?;

@@ -3,6 +3,7 @@
 mod contracts;
 mod doctor;
 mod migrate;
+mod policy;
 mod serve;
 mod user;
 
@@ -14,7 +15,10 @@ use std::{
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::user::{TokenCommand, UserCommand};
+use self::{
+    policy::PolicyCommand,
+    user::{TokenCommand, UserCommand},
+};
 use crate::{boot, config::settings::Settings, domain::error::Error};
 
 /// A chat backend for app teams: people, conversations and messages over REST and WebSockets, all in PostgreSQL.
@@ -42,6 +46,9 @@ enum Command {
     /// Make, promote or ban accounts.
     #[command(subcommand)]
     User(UserCommand),
+    /// Try a policy file before it holds.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Print an access token for trying things out as somebody.
     Token(TokenCommand),
 }
@@ -76,6 +83,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi => contracts::print(&boot::contracts::openapi()),
         Command::Asyncapi => contracts::print(&boot::contracts::asyncapi()),
         Command::User(command) => runtime.block_on(user::user(cli.settings, command)),
+        Command::Policy(command) => runtime.block_on(policy::policy(cli.settings, command)),
         Command::Token(command) => runtime.block_on(user::token(cli.settings, command)),
     }
 }

@@ -14,6 +14,7 @@ pub mod middleware;
 pub mod moderation;
 pub mod operations;
 pub mod page;
+pub mod policy;
 pub mod presence;
 pub mod problem;
 pub mod reactions;
@@ -30,6 +31,7 @@ pub fn routes(config: &mut ServiceConfig) {
         scope("/api/v1")
             .configure(auth::routes)
             .configure(users::routes)
+            .configure(policy::routes)
             .configure(moderation::routes)
             .configure(presence::routes)
             .configure(conversations::routes)

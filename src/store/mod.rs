@@ -16,6 +16,7 @@ pub mod personal;
 pub mod presence;
 pub mod reactions;
 pub mod receipts;
+pub mod replay;
 pub mod revocations;
 pub mod secrets;
 pub mod sending;

@@ -33,6 +33,7 @@ mod moderation;
 mod nodes;
 mod operations;
 mod pins;
+mod policy;
 mod preferences;
 mod presence;
 mod reactions;

@@ -37,8 +37,9 @@ async fn who_is_no_operator_finds_nothing_under_admin() {
     ada.put(&format!("/admin/users/{}/ban", bob.id), why.clone()).await.refused(404, "not_found");
     ada.put(&format!("/admin/users/{}/roles", bob.id), why).await.refused(404, "not_found");
     ada.delete(&format!("/admin/users/{}/ban", bob.id)).await.refused(404, "not_found");
-    let place = format!("/admin/conversations/{group}/messages/{}?reason=Because", id(&said));
-    ada.delete(&place).await.refused(404, "not_found");
+    let message = id(&said);
+    let deletion = ada.delete(&format!("/admin/conversations/{group}/messages/{message}?reason=Because")).await;
+    deletion.refused(404, "not_found");
     assert_eq!(ada.words(&group).await, ["Hello"]);
 }
 

@@ -4,7 +4,9 @@
 //! [`rules`]: who may talk to whom, where and how, read from a file ([`file`]).
 
 pub mod file;
+pub mod question;
 pub mod redaction;
+pub mod replay;
 pub mod rules;
 
 use super::{
