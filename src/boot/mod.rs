@@ -5,6 +5,7 @@ pub mod database;
 pub mod desk;
 pub mod doctor;
 pub mod lifecycle;
+pub mod open_files;
 pub mod reload;
 pub mod server;
 

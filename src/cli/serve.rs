@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::{
-    boot::{lifecycle::Lifecycle, server::Server},
+    boot::{lifecycle::Lifecycle, open_files, server::Server},
     config::settings::Settings,
     domain::clock::Clock,
     telemetry::logs,
@@ -14,6 +14,7 @@ use crate::{
 /// Serves until a signal ends it.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     logs::start(&settings)?;
+    open_files::raise_limit();
     let lifecycle = Lifecycle::default();
     let _signals = lifecycle.obey_signals().context("cannot listen for signals")?;
     let starting = Server::start(settings, Clock::default(), lifecycle.clone());
