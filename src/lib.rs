@@ -9,6 +9,7 @@
 //! infrastructure  store   cluster   auth                 one trade each
 //! ground          domain   wire   config   telemetry     rules, JSON shapes, settings, logs and numbers
 //! boot                                                   makes the parts and joins them; the only room that sees all
+//! bench                                                  measures a running server from outside, for `cli` alone
 //! ```
 //!
 //! Arrows go down only, and `tests/tidy.rs` holds them. Interfaces do not know each other. All SQL is in [`store`], all
@@ -61,6 +62,7 @@
 
 pub mod actions;
 pub mod auth;
+pub mod bench;
 pub mod boot;
 pub mod cli;
 pub mod cluster;

@@ -1,5 +1,6 @@
 //! The command line. Invariant: what a command has to say goes to standard output, and why it failed to standard error.
 
+mod bench;
 mod contracts;
 mod doctor;
 mod migrate;
@@ -16,6 +17,7 @@ use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::{
+    bench::BenchCommand,
     policy::PolicyCommand,
     user::{TokenCommand, UserCommand},
 };
@@ -51,6 +53,8 @@ enum Command {
     Policy(PolicyCommand),
     /// Print an access token for trying things out as somebody.
     Token(TokenCommand),
+    /// Measure how fast a server is on this machine, and check everything that it answers.
+    Bench(BenchCommand),
 }
 
 /// Does what the command line says.
@@ -85,6 +89,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::User(command) => runtime.block_on(user::user(cli.settings, command)),
         Command::Policy(command) => runtime.block_on(policy::policy(cli.settings, command)),
         Command::Token(command) => runtime.block_on(user::token(cli.settings, command)),
+        Command::Bench(command) => bench::bench(&cli.settings, &command),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod blocks;
 pub mod changes;
 pub mod contacts;
 pub mod conversations;
+pub mod filling;
 pub mod idempotency;
 pub mod members;
 pub mod messages;

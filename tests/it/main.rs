@@ -9,6 +9,7 @@
 mod harness;
 
 mod auth;
+mod bench;
 mod blocks;
 mod cli;
 mod cluster;

@@ -1,0 +1,75 @@
+//! REST as cheap as it can be: one connection that is kept, requests by hand, bodies not looked into.
+
+use std::{
+    io::{self, ErrorKind},
+    net::SocketAddr,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::socket;
+
+/// A connection that serves one request at a time.
+#[derive(Debug)]
+pub struct Http {
+    stream: TcpStream,
+    host: SocketAddr,
+    buffer: Vec<u8>,
+}
+
+impl Http {
+    /// Connects.
+    pub async fn connect(host: SocketAddr) -> io::Result<Self> {
+        Ok(Self { stream: socket::dial(host).await?, host, buffer: Vec::new() })
+    }
+
+    /// The body of an answer below 300; any other answer is an error that shows it.
+    pub async fn get(&mut self, path: &str, token: &str) -> io::Result<&[u8]> {
+        self.call("GET", path, token, "").await
+    }
+
+    /// The same for what is posted.
+    pub async fn post(&mut self, path: &str, token: &str, body: &str) -> io::Result<&[u8]> {
+        self.call("POST", path, token, body).await
+    }
+
+    async fn call(&mut self, method: &str, path: &str, token: &str, body: &str) -> io::Result<&[u8]> {
+        let Self { host, .. } = self;
+        let length = body.len();
+        let request = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        self.stream.write_all(request.as_bytes()).await?;
+        self.buffer.clear();
+        let (head_end, body_end) = loop {
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            if let Some((head_end, body_end)) = measure(&self.buffer)
+                && self.buffer.len() >= body_end
+            {
+                break (head_end, body_end);
+            }
+        };
+        let body = &self.buffer[head_end..body_end];
+        match self.buffer.get(9) {
+            Some(b'2') => Ok(body),
+            _ => Err(io::Error::other(format!("{method} {path}: {}", String::from_utf8_lossy(body)))),
+        }
+    }
+}
+
+/// Where the body of an answer begins and ends, once its head has come.
+fn measure(answer: &[u8]) -> Option<(usize, usize)> {
+    let head_end = answer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let head = str::from_utf8(&answer[..head_end]).ok()?;
+    let lengths = head.lines().filter_map(|line| line.split_once(':'));
+    let length = lengths
+        .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .find_map(|(_, value)| value.trim().parse().ok());
+    Some((head_end, head_end + length.unwrap_or(0)))
+}

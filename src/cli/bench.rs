@@ -1,0 +1,87 @@
+//! `colloquy bench`.
+
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Args, ValueEnum};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::LocalSet,
+};
+
+use crate::{
+    bench::{
+        self, Load, Scenario,
+        server::{Server, Target},
+    },
+    boot::open_files,
+    config::settings::Settings,
+    telemetry::logs,
+};
+
+/// What to measure, and where.
+#[derive(Clone, Args)]
+pub struct BenchCommand {
+    /// Scenarios; all where none is named.
+    scenarios: Vec<Scenario>,
+
+    /// A server that runs already, such as <http://127.0.0.1:8080>; COLLOQUY_JWT_SECRET must be its secret, and its limits off.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+
+    #[command(flatten)]
+    load: Load,
+
+    /// Print one JSON object per measurement.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures, and fails if anything was lost, out of order or refused.
+pub fn bench(settings: &Settings, command: &BenchCommand) -> anyhow::Result<ExitCode> {
+    logs::start(settings)?;
+    open_files::raise_limit();
+    // One thread: the rest of the machine is for the server.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let own = match command.url {
+            Some(_) => None,
+            None => Some(Server::start(&env::current_exe()?, settings).await?),
+        };
+        let target = match (&own, &command.url) {
+            (Some(own), _) => own.target.clone(),
+            (None, url) => Target::running(url.as_deref().unwrap_or_default(), settings)?,
+        };
+        let all_right = tokio::select! {
+            measured = measure(&target, command) => measured,
+            _ = interrupt.recv() => Ok(false),
+            _ = terminate.recv() => Ok(false),
+        };
+        if let Some(own) = own {
+            own.stop().await;
+        }
+        Ok(if all_right? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}
+
+/// Carries out the scenarios, and prints what each gave; whether all was right.
+async fn measure(target: &Target, command: &BenchCommand) -> anyhow::Result<bool> {
+    let scenarios = if command.scenarios.is_empty() { Scenario::value_variants() } else { &command.scenarios };
+    let mut all_right = true;
+    for scenario in scenarios {
+        for report in bench::run(*scenario, target, &command.load).await? {
+            all_right &= report.is_right();
+            let mut out = io::stdout().lock();
+            if command.json {
+                writeln!(out, "{}", serde_json::to_string(&report)?)?;
+            } else {
+                writeln!(out, "{report}")?;
+            }
+        }
+    }
+    Ok(all_right)
+}

@@ -1,0 +1,46 @@
+//! Filling a conversation with made-up messages, for measuring what a long one costs.
+
+use sqlx::{PgConnection, PgExecutor};
+
+use crate::domain::{
+    clock::Time,
+    ids::{ConversationId, UserId},
+};
+
+/// Appends so many messages of one sender, as if they had been sent one after the other.
+pub async fn append(
+    db: impl PgExecutor<'_>,
+    conversation: ConversationId,
+    sender: UserId,
+    count: i64,
+    (body, now): (&str, Time),
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with head as (
+             update conversations
+             set head_seq = head_seq + $3, message_no = message_no + $3, active_at = $5
+             where id = $1
+             returning head_seq - $3 as seq, message_no - $3 as no)
+         insert into messages (conversation_id, seq, changed_seq, id, no, sender_id, kind, body, fingerprint, created_at)
+         select $1, head.seq + place, head.seq + place,
+                -- Ascending, as ids are that clients make one after the other.
+                (lpad(to_hex(head.seq + place), 12, '0') || '70008' || substr(md5(place::text), 1, 15))::uuid,
+                head.no + place, $2, 'text', $4, uuid_send(gen_random_uuid()), $5
+         from head, generate_series(1, $3::bigint) place",
+        conversation.0,
+        sender.0,
+        count,
+        body,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Tidies up after much was written, as PostgreSQL does by itself in time.
+pub async fn settle(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("vacuum (analyze) messages").execute(&mut *db).await?;
+    sqlx::query!("checkpoint").execute(db).await?;
+    Ok(())
+}
