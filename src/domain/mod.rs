@@ -15,6 +15,7 @@ pub mod preferences;
 pub mod presence;
 pub mod reaction;
 pub mod receipt;
+pub mod search;
 pub mod session;
 pub mod sync;
 pub mod text;
