@@ -5,6 +5,7 @@ mod contracts;
 mod doctor;
 mod migrate;
 mod policy;
+mod reindex;
 mod serve;
 mod user;
 
@@ -39,6 +40,8 @@ enum Command {
     Serve,
     /// Bring the database up to date, as every start does, and end.
     Migrate,
+    /// Make the index of what was said anew, while a server runs or not.
+    Reindex,
     /// Look whether a server could run here, and say what is broken.
     Doctor,
     /// Print the contract of REST as OpenAPI 3.1.
@@ -83,6 +86,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => runtime.block_on(serve::serve(cli.settings)),
         Command::Migrate => runtime.block_on(migrate::migrate(&cli.settings)),
+        Command::Reindex => runtime.block_on(reindex::reindex(cli.settings)),
         Command::Doctor => runtime.block_on(doctor::doctor(&cli.settings)),
         Command::Openapi => contracts::print(&boot::contracts::openapi()),
         Command::Asyncapi => contracts::print(&boot::contracts::asyncapi()),

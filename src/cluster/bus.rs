@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::{
+    changed::Changed,
     order::{Inbound, Order},
     relay::{Letter, Reach},
 };
@@ -69,6 +70,7 @@ pub enum Delivery {
 pub struct Bus {
     order: Order,
     reach: Reach,
+    changed: Changed,
 }
 
 impl Envelope {
@@ -91,7 +93,7 @@ impl Envelope {
 
 impl Bus {
     pub(super) fn new(order: Order, reach: Reach) -> Self {
-        Self { order, reach }
+        Self { order, reach, changed: Changed::default() }
     }
 
     /// Tells of one committed change; its envelopes stay together and in order.
@@ -100,8 +102,14 @@ impl Bus {
     pub async fn publish(&self, envelopes: Vec<Envelope>) {
         // Written before it is handed on, posted after: those who are near hear it first.
         let parcel = self.reach.pack_change(&envelopes);
+        self.changed.note(&envelopes);
         self.order.take(Inbound::Change(envelopes)).await;
         self.reach.post(parcel);
+    }
+
+    /// Whose logs this node wrote to, whether or not anybody is connected who hears it.
+    pub fn changed(&self) -> &Changed {
+        &self.changed
     }
 
     /// Tells this node's sockets what each node tells its own.

@@ -5,6 +5,7 @@
 //! are its own; a ticket is good where it was given out. When Redis is back, all that may have been missed is looked for.
 
 pub mod bus;
+pub mod changed;
 pub mod limits;
 pub mod order;
 pub mod presence;

@@ -58,6 +58,7 @@ const BODY_REFUSALS: [(&str, &str); 2] =
         (name = "members", description = "Who is in a group, and as what."),
         (name = "messages", description = "What is said."),
         (name = "read state", description = "How far everybody has come."),
+        (name = "search", description = "What was said, found again."),
         (name = "sync", description = "What was missed."),
         (name = "rules", description = "Who may talk to whom, and what to do about those who do not hold to it."),
         (name = "limits", description = "How much of anything there may be."),

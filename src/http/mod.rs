@@ -19,6 +19,7 @@ pub mod presence;
 pub mod problem;
 pub mod reactions;
 pub mod receipts;
+pub mod search;
 pub mod sync;
 pub mod unrouted;
 pub mod users;
@@ -40,6 +41,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(reactions::routes)
             .configure(forwards::routes)
             .configure(receipts::routes)
+            .configure(search::routes)
             .configure(sync::routes)
             .configure(operations::api_routes),
     );

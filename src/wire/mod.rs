@@ -15,5 +15,6 @@ pub mod presence;
 pub mod problem;
 pub mod reactions;
 pub mod receipts;
+pub mod search;
 pub mod sync;
 pub mod users;

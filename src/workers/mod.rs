@@ -1,5 +1,6 @@
 //! What the clock turns: work that nobody waits for. Invariant: a worker that fails says so and tries again.
 
+mod index;
 mod later;
 mod sweep;
 mod watch;
@@ -32,6 +33,7 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(Box::pin(async move { keys.tokens.keep_keys_fresh(until).await }));
     spawn(Box::pin(watch::run(Arc::clone(ctx), stop.clone())));
     spawn(every(PRESENCE_EVERY, ctx, stop, |ctx| async move { sweep::presence(&ctx).await }));
+    spawn(Box::pin(index::run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(later::UNREAD.run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(later::RECEIPT_COUNTS.run(Arc::clone(ctx), stop.clone())));
     spawn(every(ADMISSIONS_EVERY, ctx, stop, |ctx| async move { members::find_untold(&ctx).await }));

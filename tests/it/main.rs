@@ -40,6 +40,7 @@ mod presence;
 mod reactions;
 mod receipts;
 mod schema;
+mod search;
 mod sessions;
 mod sockets;
 mod strangers;

@@ -46,6 +46,14 @@ pub struct Question {
     pub sort: Sort,
 }
 
+impl Question {
+    /// Whether it is nothing but its line.
+    pub fn is_bare(&self) -> bool {
+        let filters = (self.conversation_id, self.sender_id, self.kind, self.has, self.before, self.after);
+        filters == (None, None, None, None, None, None)
+    }
+}
+
 /// In which order hits come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -32,6 +32,8 @@ pub struct Hit {
     pub rank: i32,
     /// Whether it is still there as it was indexed.
     pub is_current: bool,
+    /// Up to where messages of its conversation are not for the reader.
+    pub floor_seq: i64,
 }
 
 /// Where a page of hits begins.
@@ -147,7 +149,7 @@ mod tests {
     fn hit(number: i64, rank: i32) -> Hit {
         let created_at = DateTime::UNIX_EPOCH + Duration::seconds(number / 3);
         let conversation_id = ConversationId(uuid::Uuid::from_u128((number % 3) as u128));
-        Hit { place: Place { created_at, conversation_id, seq: number }, rank, is_current: true }
+        Hit { place: Place { created_at, conversation_id, seq: number }, rank, is_current: true, floor_seq: 0 }
     }
 
     /// Newest first, as the database answers.

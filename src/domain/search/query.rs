@@ -96,6 +96,8 @@ impl Query {
     fn obey(&mut self, part: &Part<'_>) -> bool {
         let Some((operator, value)) = part.operator.filter(|_| !part.is_unwanted) else { return false };
         match operator.to_ascii_lowercase().as_str() {
+            // Somebody is about to type what.
+            "from" | "in" | "has" | "before" | "after" if value.is_empty() => {}
             "from" => self.senders.push(value.trim_start_matches('@').to_owned()),
             "in" => self.places.push(value.trim_start_matches('#').to_owned()),
             "has" => {
@@ -219,10 +221,7 @@ fn next_part(line: &str) -> Option<(Part<'_>, &str)> {
             let words = &bare[..bare.len() - rest.len()];
             Some((Part { is_unwanted, operator: Some((operator, value)), words, is_quoted: false }, rest))
         }
-        operator => {
-            let operator = operator.filter(|(_, value)| !value.is_empty());
-            Some((Part { is_unwanted, operator, words: word, is_quoted: false }, rest))
-        }
+        operator => Some((Part { is_unwanted, operator, words: word, is_quoted: false }, rest)),
     }
 }
 
@@ -339,7 +338,8 @@ mod tests {
             ("before:yesterday", vec!["before yesterday"]),
             ("before:2024-02-31", vec!["before 2024 02 31"]),
             ("after:99999-01-01", vec!["after 99999 01 01"]),
-            ("from:", vec!["from~"]),
+            ("from:", vec![]),
+            ("has: in:\"\" a", vec!["a"]),
             ("in:\"\"", vec![]),
             ("time: 10:30", vec!["time~", "10 30"]),
             ("-from:ada", vec![]),
