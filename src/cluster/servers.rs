@@ -32,7 +32,7 @@ pub struct Servers {
 }
 
 /// What hears what a connection is told without having asked.
-pub type Ear = Arc<dyn Fn(PushInfo) + Send + Sync>;
+pub type Ear = Arc<dyn Fn(PushInfo) -> Result<(), Infallible> + Send + Sync>;
 
 /// A connection that many may use at once.
 #[derive(Clone)]
@@ -64,7 +64,7 @@ impl Servers {
             .set_response_timeout(Some(ANSWER_PATIENCE));
         let is_told = ear.is_some();
         if let Some(ear) = ear {
-            config = config.set_push_sender(move |push| Ok::<_, Infallible>(ear(push)));
+            config = config.set_push_sender(move |push| ear(push));
         }
         let mut refusal = None;
         for seed in &self.seeds {
@@ -84,8 +84,7 @@ impl Servers {
             .overall_response_timeout(Some(WHOLE_PATIENCE))
             .retries(RETRIES);
         if let Some(ear) = ear {
-            let tell = move |push| Ok::<_, Infallible>(ear(push));
-            client = client.use_protocol(ProtocolVersion::RESP3).push_sender(tell);
+            client = client.use_protocol(ProtocolVersion::RESP3).push_sender(move |push| ear(push));
         }
         let mut connection = client.build()?.get_async_connection().await?;
         // It asks all masters.

@@ -1,8 +1,11 @@
 //! Listens to the other nodes: subscribes to every partition, and takes in what comes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::future::try_join_all;
@@ -85,18 +88,21 @@ impl Listener {
         let (sender, messages) = mpsc::channel(WAITING_MESSAGES);
         let (broken, has_overflown) = (CancellationToken::new(), Arc::<AtomicBool>::default());
         let (breaks, overflows) = (broken.clone(), Arc::clone(&has_overflown));
-        let ear = move |push: PushInfo| match push.kind {
-            // A server of a cluster ends the subscription when the partition's slot moves elsewhere. Then, as when a connection
-            // breaks, something may be missed meanwhile.
-            PushKind::Disconnection | PushKind::SUnsubscribe => breaks.cancel(),
-            PushKind::SMessage => {
-                if let Some(Value::BulkString(message)) = push.data.into_iter().nth(1)
-                    && sender.try_send(message).is_err()
-                {
-                    overflows.store(true, Ordering::Release);
+        let ear = move |push: PushInfo| {
+            match push.kind {
+                // A server of a cluster ends the subscription when the partition's slot moves elsewhere. Then, as when a connection
+                // breaks, something may be missed meanwhile.
+                PushKind::Disconnection | PushKind::SUnsubscribe => breaks.cancel(),
+                PushKind::SMessage => {
+                    if let Some(Value::BulkString(message)) = push.data.into_iter().nth(1)
+                        && sender.try_send(message).is_err()
+                    {
+                        overflows.store(true, Ordering::Release);
+                    }
                 }
+                _ => {}
             }
-            _ => {}
+            Ok::<_, Infallible>(())
         };
         let connection = self.servers.connect(Some(Arc::new(ear))).await?;
         try_join_all((0..PARTITIONS).map(async |partition| {
