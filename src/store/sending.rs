@@ -113,12 +113,16 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
     )
     .fetch_all(db)
     .await?;
-    let mut answers = vec![None; questions.len()];
+    Ok(in_order(rows, questions.len()))
+}
+
+fn in_order(rows: Vec<Row>, questions: usize) -> Vec<Option<Facts>> {
+    let mut answers = vec![None; questions];
     for row in rows {
         let place = row.ord as usize - 1;
         answers[place] = Some(row.into());
     }
-    Ok(answers)
+    answers
 }
 
 struct Row {
