@@ -46,6 +46,8 @@
 //! 6. `realtime/hub` finds the sockets of the worker thread that hear it; `realtime/mailbox` queues the framed bytes, and
 //!    actix writes whatever has gathered at once.
 //!
+//! The index of what was said follows a moment later (`workers/index.rs`), from the log alone.
+//!
 //! A client that was away asks `actions/sync.rs`: one question, whatever was missed.
 //!
 //! # Who may do what
