@@ -92,7 +92,7 @@ fn read(changed: Vec<Changed>) -> (Vec<Entry>, Vec<(ConversationId, i64)>) {
         let facts = Facts {
             kind: message.kind,
             body: message.body.as_deref(),
-            is_mentioning: !message.mentions.is_empty(),
+            is_mentioning: message.is_mentioning,
             is_reply: message.reply_to_seq.is_some(),
             is_forward: message.is_forward,
         };

@@ -37,8 +37,8 @@ pub struct Changed {
     pub kind: MessageKind,
     /// The words.
     pub body: Option<String>,
-    /// Who is mentioned.
-    pub mentions: Vec<UserId>,
+    /// Whether somebody is mentioned.
+    pub is_mentioning: bool,
     /// What it answers.
     pub reply_to_seq: Option<i64>,
     /// Whether it was copied from elsewhere.
@@ -134,7 +134,7 @@ pub async fn changed(db: &mut PgConnection, claims: &[Claim], limit: usize) -> s
         r#"
         select message.conversation_id as "conversation_id: ConversationId", message.seq, message.changed_seq,
                message.sender_id as "sender_id: UserId", message.kind as "kind: MessageKind", message.body,
-               message.mentions as "mentions: Vec<UserId>", message.reply_to_seq,
+               (message.mentions <> '{}' or message.mentions_all) as "is_mentioning!", message.reply_to_seq,
                message.forwarded_from is not null as "is_forward!", message.created_at, message.edited_at,
                message.expires_at, message.deleted_at
         from unnest($1::uuid[], $2::bigint[]) as claim(conversation_id, indexed_seq)
