@@ -10,6 +10,7 @@ use crate::{
     domain::{
         error::{Error, Result},
         ids::{ConversationId, UserId},
+        limits::Limit,
         message::Message,
         page::Page,
         search::{
@@ -45,6 +46,7 @@ pub async fn messages(
     if query.is_empty() && question.is_bare() {
         return Ok(Page { items: Vec::new(), next_cursor: None });
     }
+    ctx.spend(Limit::Searches, caller).await?;
     // One snapshot: what the hits were chosen by is what is shown of them.
     let mut tx = ctx.db.begin_with("begin isolation level repeatable read, read only").await?;
     if let Some(conversation) = question.conversation_id {

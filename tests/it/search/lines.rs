@@ -179,3 +179,18 @@ async fn what_the_server_notes_is_not_what_people_said() {
     let listed: Value = asks(&ada, &format!("conversation_id={group}")).await.expect(200);
     assert_eq!(bodies(&listed), ["settings are my thing"]);
 }
+
+#[tokio::test]
+async fn so_many_searches_a_minute_and_no_more() {
+    let server = TestServer::with(|settings| settings.searches_per_minute = 2).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+
+    for _ in 0..2 {
+        asks(&ada, "q=needle").await.expect(200);
+    }
+
+    let refused = asks(&ada, "q=needle").await;
+    assert!(!refused.header("retry-after").is_empty(), "{refused}");
+    refused.refused(429, "rate_limited");
+    asks(&bob, "q=needle").await.expect(200);
+}
