@@ -62,22 +62,22 @@ impl Ratio {
     pub async fn measure(self, stage: &Stage) -> anyhow::Result<(f64, f64)> {
         let seconds = stage.load.seconds;
         Ok(match self {
-            Self::Send => (rate(stage.send().await?), stage.pgbench.naive(seconds).await?.per_second),
-            Self::Hot => (rate(stage.hot().await?), rate(stage.send().await?)),
-            Self::Spread => (rate(stage.hot().await?), rate(stage.spread().await?)),
-            Self::Lone => (p50(stage.lone().await?)?, stage.pgbench.naive_with(1, seconds).await?.p50_ms),
-            Self::Fanout => (rate(stage.fanout().await?), rate(stage.bare_fanout().await?)),
-            Self::Idle => (kibibytes(stage.idle().await?)?, kibibytes(stage.bare_idle().await?)?),
-            Self::LongHistory => (p50(stage.read(Part::Whole, 1).await?)?, p50(stage.read(Part::Short, 1).await?)?),
-            Self::OldHistory => (p50(stage.read(Part::Oldest, 1).await?)?, p50(stage.read(Part::Newest, 1).await?)?),
-            Self::Readers => (rate(stage.read(Part::Whole, 16).await?), 4_000.0),
+            Self::Send => (rate(&stage.send().await?), stage.pgbench.naive(seconds).await?.per_second),
+            Self::Hot => (rate(&stage.hot().await?), rate(&stage.send().await?)),
+            Self::Spread => (rate(&stage.hot().await?), rate(&stage.spread().await?)),
+            Self::Lone => (p50(&stage.lone().await?)?, stage.pgbench.naive_with(1, seconds).await?.p50_ms),
+            Self::Fanout => (rate(&stage.fanout().await?), rate(&stage.bare_fanout().await?)),
+            Self::Idle => (kibibytes(&stage.idle().await?)?, kibibytes(&stage.bare_idle().await?)?),
+            Self::LongHistory => (p50(&stage.read(Part::Whole, 1).await?)?, p50(&stage.read(Part::Short, 1).await?)?),
+            Self::OldHistory => (p50(&stage.read(Part::Oldest, 1).await?)?, p50(&stage.read(Part::Newest, 1).await?)?),
+            Self::Readers => (rate(&stage.read(Part::Whole, 16).await?), 4_000.0),
             Self::ReadersBesidePostgres => {
                 let [_, long] = stage.histories().await?;
                 let limit = stage.pgbench.pages(&long.id, long.head, seconds).await?;
-                (rate(stage.read(Part::Whole, 16).await?), limit.per_second)
+                (rate(&stage.read(Part::Whole, 16).await?), limit.per_second)
             }
-            Self::Connect => (rate(stage.connect().await?), 8_000.0),
-            Self::FullSend => (rate(stage.send_to_full().await?), rate(stage.send().await?)),
+            Self::Connect => (rate(&stage.connect().await?), 8_000.0),
+            Self::FullSend => (rate(&stage.send_to_full().await?), rate(&stage.send().await?)),
         })
     }
 }
@@ -101,14 +101,14 @@ impl fmt::Display for Bound {
     }
 }
 
-fn rate(report: Report) -> f64 {
+fn rate(report: &Report) -> f64 {
     report.per_second
 }
 
-fn p50(report: Report) -> anyhow::Result<f64> {
-    Ok(report.latency.context("nothing was timed")?.p50_ms)
+fn p50(report: &Report) -> anyhow::Result<f64> {
+    Ok(report.latency.as_ref().context("nothing was timed")?.p50_ms)
 }
 
-fn kibibytes(report: Report) -> anyhow::Result<f64> {
+fn kibibytes(report: &Report) -> anyhow::Result<f64> {
     Ok(report.server_bytes.context("there is no /proc here")? as f64 / 1024.0)
 }

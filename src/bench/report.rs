@@ -57,6 +57,7 @@ impl Report {
     }
 
     /// So many, in so long.
+    #[must_use]
     pub fn counted(mut self, count: u64, took: Duration, latency: &Histogram<u64>) -> Self {
         let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1e6;
         self.count = count;
@@ -66,6 +67,7 @@ impl Report {
     }
 
     /// What the server took for each between two looks.
+    #[must_use]
     pub fn cost(mut self, before: Option<Usage>, after: Option<Usage>) -> Self {
         if let Some((before, after)) = before.zip(after) {
             let each = |before: Duration, after: Duration| {
@@ -78,12 +80,14 @@ impl Report {
     }
 
     /// So many failed.
+    #[must_use]
     pub fn errors(mut self, errors: u64) -> Self {
         self.errors = errors;
         self
     }
 
     /// This was wrong.
+    #[must_use]
     pub fn faults(mut self, faults: impl IntoIterator<Item = String>) -> Self {
         self.faults.extend(faults);
         self

@@ -28,7 +28,7 @@ use super::{
 use crate::{boot::database::Database, config::settings::Settings};
 
 /// How long a server may take to start, a new database included.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server, and what it takes to come in.
 #[derive(Clone, Debug)]

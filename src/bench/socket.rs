@@ -161,7 +161,7 @@ fn push_frame(frames: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     match payload.len() {
         length @ 0..=125 => frames.push(0x80 | length as u8),
         length => {
-            frames.push(0x80 | 126);
+            frames.push(0x80 | 0x7e);
             frames.extend_from_slice(&u16::try_from(length).expect("we say nothing that long").to_be_bytes());
         }
     }

@@ -28,7 +28,7 @@ pub struct BenchCommand {
     /// Scenarios; all where none is named.
     scenarios: Vec<Scenario>,
 
-    /// A server that runs already, such as <http://127.0.0.1:8080>; COLLOQUY_JWT_SECRET must be its secret, and its limits off.
+    /// A server that runs already, such as <http://127.0.0.1:8080>; `COLLOQUY_JWT_SECRET` must be its secret, and its limits off.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 
