@@ -11,6 +11,8 @@ create table messages (
     sender_id       uuid        not null,
     kind            text        not null,
     body            text,
+    -- As they are shown; the table attachments has them as they are kept.
+    attachments     jsonb,
     metadata        jsonb,
     location        jsonb,
     reply_to_seq    bigint,
@@ -29,7 +31,8 @@ create table messages (
     edited_at       timestamptz,
     deleted_at      timestamptz,
     constraint messages_pkey primary key (conversation_id, seq),
-    constraint messages_kind_check check (kind in ('text', 'location', 'system'))
+    constraint messages_kind_check check (kind in (
+        'text', 'image', 'video', 'audio', 'voice_note', 'file', 'location', 'system'))
 );
 comment on table messages is
     'One row is one message; seq is where it was born, changed_seq its last change. No foreign key to conversations: rows are only ever written under that row''s lock, and the check would tax every send.';

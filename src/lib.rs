@@ -6,7 +6,7 @@
 //! ```text
 //! interfaces      http   realtime   workers   cli        outside words in, answers out
 //! use cases       actions                                what a person can do: admit, load, decide, write, commit, tell
-//! infrastructure  store   cluster   auth                 one trade each
+//! infrastructure  store   cluster   auth   media         one trade each
 //! ground          domain   wire   config   telemetry     rules, JSON shapes, settings, logs and numbers
 //! boot                                                   makes the parts and joins them; the only room that sees all
 //! bench                                                  measures a running server from outside, for `cli` alone
@@ -71,6 +71,7 @@ pub mod cluster;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod media;
 pub mod realtime;
 pub mod store;
 pub mod telemetry;

@@ -13,7 +13,7 @@ const FILE_LINES: usize = 400;
 const FUNCTION_LINES: usize = 60;
 
 /// Which rooms each room may know. Arrows only point down.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("wire", &["domain"]),
@@ -21,7 +21,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("store", &["domain", "telemetry"]),
     ("auth", &["config", "domain", "telemetry"]),
     ("cluster", &["config", "domain", "telemetry", "wire"]),
-    ("actions", &["auth", "cluster", "config", "domain", "store", "telemetry"]),
+    ("media", &["config", "domain", "telemetry"]),
+    ("actions", &["auth", "cluster", "config", "domain", "media", "store", "telemetry"]),
     ("http", &["actions", "config", "domain", "telemetry", "wire"]),
     ("realtime", &["actions", "cluster", "config", "domain", "telemetry", "wire"]),
     ("workers", &["actions", "cluster", "domain", "store", "telemetry"]),
@@ -34,7 +35,11 @@ const NOT_FOR_BOOT: [&str; 2] = ["bench", "cli"];
 
 /// Trades that only some rooms know: how they show, and in which rooms they may.
 const TRADES: [(&[&str], &[&str], &str); 4] = [
-    (&["actix_web::", "actix_http::", "actix_ws::", "actix_cors::"], &["http", "realtime", "boot"], "serves HTTP"),
+    (
+        &["actix_web::", "actix_http::", "actix_ws::", "actix_cors::", "actix_multipart::"],
+        &["http", "realtime", "boot"],
+        "serves HTTP",
+    ),
     (&[" redis::", "(redis::"], &["cluster"], "talks to Redis"),
     (&["query!(", "query_as!(", "query_scalar!(", "sqlx::query", "QueryBuilder"], &["store"], "holds SQL"),
     (&["ToSchema, ", "ToSchema)]"], &["wire", "domain"], "defines JSON shapes"),

@@ -58,6 +58,7 @@ impl<'a> GroupChange<'a> {
             kind: MessageKind::System,
             status: Status::Sent,
             body: Some(says.to_owned()),
+            attachments: Vec::new(),
             metadata: Some(what),
             location: None,
             reply_to: None,

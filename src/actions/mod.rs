@@ -11,7 +11,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::timeout;
 
 use crate::{
-    auth::{password::Passwords, token::Tokens},
+    auth::{links::Links, password::Passwords, token::Tokens},
     cluster::{Cluster, bus::Envelope, limits::Share},
     config::{rulebook::Rulebook, settings::Settings},
     domain::{
@@ -23,10 +23,12 @@ use crate::{
         member::Standing,
         user::Caller,
     },
+    media::Media,
     store::members as member_rows,
 };
 
 pub mod accounts;
+pub mod attachments;
 pub mod blocks;
 pub mod conversations;
 pub mod group;
@@ -70,6 +72,10 @@ pub struct Context {
     pub passwords: Passwords,
     /// Signs and verifies tokens.
     pub tokens: Tokens,
+    /// Signs URLs.
+    pub links: Links,
+    /// Where files come in and are kept.
+    pub media: Media,
     /// The entrance to the writers of messages.
     pub sends: lanes::Lanes<messages::send::Item>,
     /// The entrance to the writer of cursors.

@@ -5,11 +5,12 @@ use sqlx::PgConnection;
 use super::Context;
 use crate::{
     domain::{
+        attachment::AttachmentKind,
         conversation::ConversationKind,
         error::{Reason, Result},
         ids::{ConversationId, UserId},
         member::Standing,
-        policy::rules::{AttachmentKind, Denial, Place, Rules},
+        policy::rules::{Denial, Place, Rules},
     },
     store::{audiences, sending},
 };

@@ -17,11 +17,13 @@ use crate::{
         writer::{Work, Writer},
     },
     auth::{
+        links::Links,
         password::Passwords,
         token::{TokenSettings, Tokens},
     },
     config::{rulebook::Rulebook, settings::Settings},
     domain::clock::Clock,
+    media::{Media, vault::Vault},
     store::secrets,
 };
 
@@ -45,8 +47,11 @@ pub async fn make(
     db: PgPool,
     ends: (&Lifecycle, &CancellationToken),
 ) -> anyhow::Result<Arc<Context>> {
+    let secret = signing_secret(&settings, &db).await?;
+    let links = Links::new(&secret);
+    let media = open_media(&settings)?;
     let tokens = Tokens::new(TokenSettings {
-        secret: signing_secret(&settings, &db).await?,
+        secret,
         audience: settings.token_audience.clone(),
         lifetime: Duration::from_secs(settings.access_token_seconds),
         jwks_url: settings.jwks_url.clone(),
@@ -56,7 +61,8 @@ pub async fn make(
     let (sends, send_lanes) = Lanes::new(WRITERS, send::WAITING);
     let (moves, move_lanes) = Lanes::new(CURSOR_WRITERS, moves::WAITING);
     let passwords = Passwords::new(PASSWORDS_AT_ONCE, PASSWORDS_WAITING);
-    let ctx = Arc::new(Context { db, clock, settings, rulebook, cluster, passwords, tokens, sends, moves });
+    let ctx =
+        Arc::new(Context { db, clock, settings, rulebook, cluster, passwords, tokens, links, media, sends, moves });
     start_writers(&ctx, || Sending, send_lanes, ends);
     start_writers(&ctx, || Marking, move_lanes, ends);
     Ok(ctx)
@@ -73,6 +79,15 @@ fn start_writers<W: Work + 'static>(
         let (ctx, idle) = (Arc::clone(ctx), idle.clone());
         lifecycle.spawn(async move { writer.run(&ctx, lane, idle).await });
     }
+}
+
+/// The store of files that the settings name, or a directory beside the server's other files.
+fn open_media(settings: &Settings) -> anyhow::Result<Media> {
+    let vault = match &settings.storage_url {
+        Some(url) => Vault::open(url.reveal())?,
+        None => Vault::in_directory(&settings.data_dir.join("files"))?,
+    };
+    Ok(Media::new(vault, settings.data_dir.join("incoming")))
 }
 
 /// The secret of the settings, or the one that all nodes find in the database.

@@ -77,6 +77,20 @@ pub struct Settings {
     #[arg(long, env = "COLLOQUY_POLICY_FILE", value_name = "FILE", global = true, value_parser = parse::absolute_path)]
     pub policy_file: Option<PathBuf>,
 
+    /// The URL of the store for files (file, s3, gs or az); by default they are in the data directory.
+    #[arg(long, env = "COLLOQUY_STORAGE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub storage_url: Option<Secret>,
+
+    /// How many bytes a file may have.
+    #[arg(long, env = "COLLOQUY_ATTACHMENT_BYTES", value_name = "BYTES", global = true,
+          default_value_t = 10 * 1024 * 1024, value_parser = value_parser!(u64).range(1..=5 * 1024 * 1024 * 1024))]
+    pub attachment_bytes: u64,
+
+    /// How many bytes of files each person may have on the server.
+    #[arg(long, env = "COLLOQUY_STORAGE_QUOTA_BYTES", value_name = "BYTES", global = true,
+          default_value_t = 5 * 1024 * 1024 * 1024, value_parser = value_parser!(i64).range(1..))]
+    pub storage_quota_bytes: i64,
+
     /// How many messages a person may send in a minute; 0 for any number.
     #[arg(long, env = "COLLOQUY_MESSAGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 30)]
     pub messages_per_minute: u32,

@@ -39,6 +39,18 @@ pub enum Error {
     /// What was asked for is well formed, but not acceptable.
     #[error("The request is not valid.")]
     Invalid(Vec<FieldError>),
+    /// A file is larger than any may be.
+    #[error("A file may have at most {most} bytes.")]
+    TooLarge {
+        /// The bound.
+        most: u64,
+    },
+    /// A file is of a type that is not taken, or not what it says it is.
+    #[error("{0}")]
+    UnsupportedFile(String),
+    /// The store of files is full; nothing was kept.
+    #[error("There is no room for the file.")]
+    StorageFull,
     /// A cursor, path or query that nobody could have been given.
     #[error("{0}")]
     Malformed(&'static str),
@@ -177,6 +189,9 @@ impl Error {
             Self::Conflict(conflict) => conflict.into(),
             Self::LimitReached { .. } => "limit_reached",
             Self::Invalid(_) => "validation_failed",
+            Self::TooLarge { .. } => "payload_too_large",
+            Self::UnsupportedFile(_) => "unsupported_media_type",
+            Self::StorageFull => "storage_full",
             Self::Malformed(_) => "bad_request",
             Self::SlowDown { .. } => "rate_limited",
             Self::Unavailable(_) => "unavailable",

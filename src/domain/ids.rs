@@ -46,6 +46,14 @@ id!(
     MessageId
 );
 id!(
+    /// A file; chosen by the client that uploads it, or made by the server.
+    AttachmentId
+);
+id!(
+    /// A place in the store of files; never shown, and never used again for other bytes.
+    BlobId
+);
+id!(
     /// A signed-in device.
     SessionId
 );
@@ -75,14 +83,31 @@ impl ConversationId {
 impl MessageId {
     /// The id that the same words always give, for what must not be made twice.
     pub fn of_words(words: &str) -> Self {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&Sha256::digest(words.as_bytes())[..16]);
-        Self(Uuid::new_v8(bytes))
+        Self(of_words(words))
     }
 
     /// A new id for a client that brought none, ordered by time.
     pub fn new_v7() -> Self {
         Self(Uuid::now_v7())
+    }
+}
+
+impl AttachmentId {
+    /// The id that the same words always give, for what must not be made twice.
+    pub fn of_words(words: &str) -> Self {
+        Self(of_words(words))
+    }
+
+    /// A new id for a client that brought none, ordered by time.
+    pub fn new_v7() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl BlobId {
+    /// A new random id.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
     }
 }
 
@@ -105,4 +130,10 @@ impl AuditId {
     pub fn new_v7() -> Self {
         Self(Uuid::now_v7())
     }
+}
+
+fn of_words(words: &str) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(words.as_bytes())[..16]);
+    Uuid::new_v8(bytes)
 }

@@ -24,6 +24,10 @@ pub const PINS: usize = 50;
 pub const REACTIONS: usize = 20;
 /// People who are named of those who chose one kind of reaction.
 pub const REACTION_USERS: usize = 10;
+/// Files in one message.
+pub const ATTACHMENTS: usize = 10;
+/// Characters in the name of a file.
+pub const FILENAME_CHARACTERS: usize = 200;
 /// Bytes of a text frame on a socket.
 pub const FRAME_BYTES: usize = 64 * 1024;
 /// Members up to which all receipts travel with a conversation.

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
+    attachment::Attachment,
     clock::Time,
     error::{Error, Result},
-    ids::{ConversationId, MessageId, UserId},
+    ids::{AttachmentId, ConversationId, MessageId, UserId},
     limits,
     policy::redaction::Redaction,
     reaction::Reaction,
@@ -22,6 +23,16 @@ pub enum MessageKind {
     /// Words.
     #[default]
     Text,
+    /// Pictures.
+    Image,
+    /// Moving pictures.
+    Video,
+    /// Sound.
+    Audio,
+    /// Words that were spoken.
+    VoiceNote,
+    /// Files of any type.
+    File,
     /// A place.
     Location,
     /// Written by the server when members or settings change; `metadata.event` says what happened.
@@ -102,6 +113,8 @@ pub struct Message {
     pub status: Status,
     /// The words; nothing once deleted.
     pub body: Option<String>,
+    /// The files that it carries.
+    pub attachments: Vec<Attachment>,
     /// Whatever the application keeps with it.
     pub metadata: Option<Value>,
     /// The place, for `location`.
@@ -141,6 +154,8 @@ pub struct Draft {
     pub kind: MessageKind,
     /// The words.
     pub body: Option<String>,
+    /// Files that its sender uploaded, in this order.
+    pub attachment_ids: Vec<AttachmentId>,
     /// Whatever the application keeps with it.
     pub metadata: Option<Value>,
     /// The place, for `location`.
@@ -216,11 +231,19 @@ pub struct Revision {
     pub metadata: Option<Value>,
 }
 
+impl MessageKind {
+    /// Whether it is nothing without a file.
+    pub fn is_of_files(self) -> bool {
+        matches!(self, Self::Image | Self::Video | Self::Audio | Self::VoiceNote | Self::File)
+    }
+}
+
 impl Message {
     /// Takes all that was said away, and leaves the place.
     pub fn entomb(&mut self, now: Time) {
         (self.body, self.metadata, self.location) = (None, None, None);
         (self.pinned_at, self.pinned_by) = (None, None);
+        self.attachments.clear();
         self.mentions.clear();
         self.mentions_all = false;
         self.reactions.clear();
@@ -251,6 +274,7 @@ impl Message {
             conversation_id,
             kind: self.kind,
             body: self.body.clone(),
+            attachment_ids: Vec::new(),
             metadata: self.metadata.clone(),
             location: self.location.clone(),
             reply_to: None,
@@ -268,16 +292,23 @@ impl Draft {
             MessageKind::System => {
                 return Err(Error::field("kind", "reserved", "System messages are written by the server."));
             }
-            MessageKind::Text if self.body.is_none() => {
-                return Err(Error::field("body", "required", "A text message needs a body."));
+            MessageKind::Text if self.body.is_none() && self.attachment_ids.is_empty() => {
+                return Err(Error::field("body", "required", "A text message needs a body or files."));
             }
             MessageKind::Location if self.location.is_none() => {
                 return Err(Error::field("location", "required", "A location message needs a location."));
             }
-            MessageKind::Text if self.location.is_some() => {
+            kind if kind != MessageKind::Location && self.location.is_some() => {
                 return Err(Error::field("location", "unexpected", "Only a location message has a location."));
             }
-            MessageKind::Text | MessageKind::Location => {}
+            kind if kind.is_of_files() && self.attachment_ids.is_empty() => {
+                return Err(Error::field("attachment_ids", "required", "A message of this kind needs files."));
+            }
+            _ => {}
+        }
+        if self.attachment_ids.len() > limits::ATTACHMENTS {
+            let says = format!("At most {} files.", limits::ATTACHMENTS);
+            return Err(Error::field("attachment_ids", "too_many", says));
         }
         if let Some(body) = &self.body {
             check_body(body)?;
@@ -294,8 +325,8 @@ impl Draft {
         let mut mentions = self.mentions.clone();
         mentions.sort_unstable();
         let metadata = self.metadata.as_ref().map(canonical);
-        let mentions = (self.mentions_all, mentions);
-        let chosen = json!([self.kind, self.body, metadata, self.location, self.reply_to, mentions]);
+        let (words, mentions) = ((self.kind, &self.body, metadata, &self.location), (self.mentions_all, mentions));
+        let chosen = json!([words, self.reply_to, mentions, self.attachment_ids]);
         // Who forwards chooses the message and not its words, which may be edited before a retry.
         let chosen = self.forwarded_from.as_ref().map_or(chosen, |origin| json!(origin.message_id));
         Sha256::digest(chosen.to_string().as_bytes())[..16].to_vec()

@@ -57,6 +57,7 @@ const BODY_REFUSALS: [(&str, &str); 2] =
         (name = "conversations", description = "Direct conversations and groups."),
         (name = "members", description = "Who is in a group, and as what."),
         (name = "messages", description = "What is said."),
+        (name = "attachments", description = "Files."),
         (name = "read state", description = "How far everybody has come."),
         (name = "search", description = "What was said, found again."),
         (name = "sync", description = "What was missed."),

@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
+use actix_multipart::Multipart;
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
@@ -35,6 +36,9 @@ pub struct Signed(pub Caller);
 /// A JSON body.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
+
+/// A form with files, read field by field as it comes.
+pub struct Form(pub Multipart);
 
 /// The query string.
 #[derive(Debug)]
@@ -89,6 +93,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             }
             Ok(Self(json::read(&body)?))
         })
+    }
+}
+
+impl FromRequest for Form {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        std::future::ready(Ok(Self(Multipart::new(request.headers(), payload.take()))))
     }
 }
 

@@ -2,10 +2,12 @@
 
 pub mod address;
 pub mod answer;
+pub mod attachments;
 pub mod auth;
 pub mod conversations;
 pub mod docs;
 pub mod extract;
+pub mod files;
 pub mod forwards;
 pub mod idempotency;
 pub mod members;
@@ -40,6 +42,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(messages::routes)
             .configure(reactions::routes)
             .configure(forwards::routes)
+            .configure(attachments::routes)
+            .configure(files::routes)
             .configure(receipts::routes)
             .configure(search::routes)
             .configure(sync::routes)

@@ -3,6 +3,7 @@
 //!
 //! Plain functions over a connection: the double of PostgreSQL, in tests too, is PostgreSQL.
 
+pub mod attachments;
 pub mod audiences;
 pub mod blocks;
 pub mod changes;

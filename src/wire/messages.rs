@@ -6,12 +6,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
+    attachments::AttachmentView,
     json,
     reactions::{self, ReactionView},
 };
 use crate::domain::{
     error::{Error, Result},
-    ids::{ConversationId, MessageId, UserId},
+    ids::{AttachmentId, ConversationId, MessageId, UserId},
     message::{Draft, Edit, ForwardedFrom, HistoryPage, Location, Message, MessageKind, ReplyTo, Revision, Status},
     receipt::MessageReceipt,
 };
@@ -40,8 +41,7 @@ pub struct MessageView {
     #[schema(example = "See you at eight.")]
     pub body: Option<String>,
     /// Files; empty once deleted.
-    #[schema(value_type = Vec<Object>)]
-    pub attachments: [(); 0],
+    pub attachments: Vec<AttachmentView>,
     /// The place, for `location`.
     pub location: Option<Location>,
     /// Whatever the application keeps with it; at most 4 KiB.
@@ -115,7 +115,7 @@ impl From<Message> for MessageView {
             kind: message.kind,
             status: message.status,
             body: message.body,
-            attachments: [],
+            attachments: message.attachments.into_iter().map(AttachmentView::from).collect(),
             location: message.location,
             metadata: message.metadata,
             reply_to: message.reply_to.map(ReplyToView::from),
@@ -166,6 +166,10 @@ pub struct SendMessage {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 16000)]
     pub body: Option<String>,
+    /// Files that you uploaded to this conversation and that no message has yet; at most 10.
+    #[serde(default, deserialize_with = "json::or_default")]
+    #[schema(max_items = 10)]
+    pub attachment_ids: Vec<AttachmentId>,
     /// Whatever you keep with it; at most 4 KiB of JSON.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -186,10 +190,6 @@ pub struct SendMessage {
     /// Not offered yet; refused rather than ignored.
     #[serde(default)]
     #[schema(ignore)]
-    pub attachment_ids: Option<Value>,
-    /// Not offered yet; refused rather than ignored.
-    #[serde(default)]
-    #[schema(ignore)]
     pub scheduled_for: Option<Value>,
     /// Not offered yet; refused rather than ignored.
     #[serde(default)]
@@ -200,20 +200,10 @@ pub struct SendMessage {
 impl SendMessage {
     /// The draft that this asks for.
     pub fn into_draft(self, conversation_id: ConversationId) -> Result<Draft> {
-        let unsupported = [
-            ("attachment_ids", &self.attachment_ids),
-            ("scheduled_for", &self.scheduled_for),
-            ("expires_in", &self.expires_in),
-        ];
+        let unsupported = [("scheduled_for", &self.scheduled_for), ("expires_in", &self.expires_in)];
         for (field, value) in unsupported {
             if value.is_some() {
                 return Err(Error::field(field, "unsupported", "This server does not offer it."));
-            }
-        }
-        let mut mentions = Vec::with_capacity(self.mentions.len());
-        for user in self.mentions {
-            if !mentions.contains(&user) {
-                mentions.push(user);
             }
         }
         Ok(Draft {
@@ -221,14 +211,25 @@ impl SendMessage {
             conversation_id,
             kind: self.kind,
             body: self.body,
+            attachment_ids: without_repetitions(self.attachment_ids),
             metadata: self.metadata,
             location: self.location,
             reply_to: self.reply_to,
-            mentions,
+            mentions: without_repetitions(self.mentions),
             mentions_all: self.mentions_all,
             forwarded_from: None,
         })
     }
+}
+
+fn without_repetitions<T: PartialEq>(given: Vec<T>) -> Vec<T> {
+    let mut kept = Vec::with_capacity(given.len());
+    for thing in given {
+        if !kept.contains(&thing) {
+            kept.push(thing);
+        }
+    }
+    kept
 }
 
 /// An edit.

@@ -1,6 +1,7 @@
 //! What clients send and see: the JSON of REST and sockets. Invariant: decides nothing; no other room knows a field's name.
 
 pub mod asyncapi;
+pub mod attachments;
 pub mod auth;
 pub mod command;
 pub mod conversations;

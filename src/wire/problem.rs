@@ -58,7 +58,7 @@ pub struct FieldProblem {
 }
 
 /// Codes of refusals that carry data or come from the transport itself.
-const OTHER_CODES: [&str; 16] = [
+const OTHER_CODES: [&str; 18] = [
     "against_rules",
     "not_found",
     "username_taken",
@@ -73,6 +73,8 @@ const OTHER_CODES: [&str; 16] = [
     "unsupported_media_type",
     "upgrade_required",
     "rate_limited",
+    "storage_full",
+    "range_not_satisfiable",
     "unavailable",
     "internal",
 ];
@@ -124,6 +126,9 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::NotFound(_) => (404, "Not Found"),
         Error::Taken(_) | Error::Conflict(_) | Error::LimitReached { .. } => (409, "Conflict"),
         Error::Invalid(_) => (422, "Unprocessable Content"),
+        Error::TooLarge { .. } => (413, "Content Too Large"),
+        Error::UnsupportedFile(_) => (415, "Unsupported Media Type"),
+        Error::StorageFull => (507, "Insufficient Storage"),
         Error::Malformed(_) => (400, "Bad Request"),
         Error::SlowDown { .. } => (429, "Too Many Requests"),
         Error::Unavailable(_) => (503, "Service Unavailable"),

@@ -21,6 +21,8 @@ const WATCH_EVERY: Duration = Duration::from_millis(300);
 const PRESENCE_EVERY: Duration = Duration::from_millis(250);
 /// How often those are looked for who were admitted somewhere and not told.
 const ADMISSIONS_EVERY: Duration = Duration::from_secs(3);
+/// How often files that nobody needs are removed.
+const FILES_EVERY: Duration = Duration::from_secs(1);
 /// How often what is old enough is forgotten.
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 
@@ -37,6 +39,7 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(Box::pin(later::UNREAD.run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(later::RECEIPT_COUNTS.run(Arc::clone(ctx), stop.clone())));
     spawn(every(ADMISSIONS_EVERY, ctx, stop, |ctx| async move { members::find_untold(&ctx).await }));
+    spawn(every(FILES_EVERY, ctx, stop, |ctx| async move { sweep::files(&ctx).await }));
     spawn(every(SWEEP_EVERY, ctx, stop, |ctx| async move { sweep::forget(&ctx).await }));
 }
 

@@ -3,7 +3,7 @@
 use chrono::Duration;
 
 use crate::{
-    actions::{Context, presence as people, typing},
+    actions::{Context, attachments::collect, presence as people, typing},
     domain::error::Result,
     store::{idempotency, revocations, sessions},
 };
@@ -19,6 +19,13 @@ const REVOCATIONS_KEPT: Duration = Duration::hours(24);
 pub async fn presence(ctx: &Context) -> Result<()> {
     typing::sweep(ctx).await;
     people::sweep(ctx).await
+}
+
+/// Files that no message took, and bytes that nobody needs.
+pub async fn files(ctx: &Context) -> Result<()> {
+    while collect::forgotten(ctx).await? {}
+    while collect::doomed(ctx).await? {}
+    Ok(())
 }
 
 /// Old answers, sessions, revocations and idle limits.

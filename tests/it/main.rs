@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod attachments;
 mod auth;
 mod bench;
 mod blocks;

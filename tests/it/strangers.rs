@@ -1,7 +1,7 @@
 //! Every door of the contract, tried by those for whom it is not: read from the document that the server serves, so
 //! that a new route is tried without anybody thinking of it.
 
-use reqwest::Method;
+use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -11,6 +11,9 @@ use crate::harness::{
     reply::Reply,
     server::TestServer,
 };
+
+/// A form with a small file.
+const FORM: &str = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nHello\r\n--x--\r\n";
 
 /// One operation of the contract.
 struct Door {
@@ -29,17 +32,23 @@ struct Place<'a> {
 
 impl Door {
     fn is_of_a_conversation(&self) -> bool {
-        self.path.contains("/conversations/{")
+        self.path.starts_with("/api/v1/conversations/{")
     }
 
     async fn tried(&self, client: &Client, place: &Place<'_>) -> Reply {
         let path = self.path.replace("{conversation_id}", place.conversation).replace("{message_id}", place.message);
         let path = path.replace("{user_id}", place.user).replace("{id}", place.user);
-        let path = path.replace("{emoji}", &encoded("👍"));
+        let path = path.replace("{emoji}", &encoded("👍")).replace("{report_id}", place.message);
+        let path = path.replace("{attachment_id}", place.message).replace("{rendition}", "original");
         assert!(!path.contains('{'), "say in this test what stands for the variable part of {path}");
         let request = client.ask_outside(self.method.clone(), &path);
         let has_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
-        perform(if has_body { request.json(&self.body(place)) } else { request }).await
+        perform(match self.name.as_str() {
+            "upload_attachment" => request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x").body(FORM),
+            _ if has_body => request.json(&self.body(place)),
+            _ => request,
+        })
+        .await
     }
 
     /// A body with which a member would be let in.
@@ -51,6 +60,8 @@ impl Door {
             "add_participants" => json!({"user_ids": [place.user]}),
             "change_participant" => json!({"role": "admin"}),
             "mark_read" | "mark_delivered" => json!({"seq": 1}),
+            "check_policy" => json!({"action": "open_direct", "user_id": place.user}),
+            "report" => json!({"user_id": place.user, "reason": "spam"}),
             "forward_message" => json!({"conversation_ids": [place.conversation]}),
             "add_reaction" | "pin_message" => json!({}),
             name if self.is_of_a_conversation() => panic!("say in this test with which body `{name}` is let in"),
@@ -111,8 +122,18 @@ async fn nobody_unknown_gets_through_a_door_that_is_not_open_to_all() {
     let server = TestServer::start().await;
     let (group, message, [_, bob, ..]) = scene(&server).await;
     let place = Place { conversation: &group, message: id(&message), user: &bob.id };
-    // The metrics are open to this machine without a token, to others with one of their own.
-    let open = ["register", "login", "refresh", "live", "ready", "read_metrics", "serve_openapi", "serve_asyncapi"];
+    // The metrics are open to this machine without a token, to others with one of their own; files to who holds a link.
+    let open = [
+        "register",
+        "login",
+        "refresh",
+        "live",
+        "ready",
+        "read_metrics",
+        "read_file",
+        "serve_openapi",
+        "serve_asyncapi",
+    ];
 
     for door in doors(&server).await {
         assert_eq!(door.is_open_to_all, open.contains(&door.name.as_str()), "who may call {}?", door.name);
@@ -130,7 +151,9 @@ async fn a_message_of_another_conversation_is_not_found_in_mine() {
     let own = eve.opens_group_with([&bob]).await;
     let place = Place { conversation: &own, message: id(&message), user: &bob.id };
 
-    for door in doors(&server).await.iter().filter(|door| door.path.contains("{message_id}")) {
+    for door in
+        doors(&server).await.iter().filter(|door| door.is_of_a_conversation() && door.path.contains("{message_id}"))
+    {
         door.tried(&eve, &place).await.refused(404, "not_found");
     }
 }

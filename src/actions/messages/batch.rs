@@ -8,10 +8,11 @@ use std::{
 use crate::{
     actions::sessions::refuse_banned,
     domain::{
+        attachment::{self, Attachment, AttachmentKind},
         clock::Time,
         conversation::ConversationKind,
         error::{Conflict, Error, Reason, Result},
-        ids::{ConversationId, MessageId, UserId},
+        ids::{AttachmentId, ConversationId, MessageId, UserId},
         message::{Draft, Message, Status},
         policy::{
             self,
@@ -41,6 +42,8 @@ pub struct Circumstances {
     pub rules: Arc<Rules>,
     /// Who of those that are mentioned is there to be mentioned.
     pub present: HashSet<(ConversationId, UserId)>,
+    /// Files that their uploaders may put into a message.
+    pub files: HashMap<(ConversationId, UserId, AttachmentId), Attachment>,
     /// The roles that a group needs for anything to be said there, and nobody in it has.
     pub missing_roles: HashMap<ConversationId, Vec<String>>,
     /// What time it is under the locks, so that within a conversation times do not run against `seq`.
@@ -57,7 +60,14 @@ pub struct Batch {
     missed: HashSet<ConversationId>,
     heads: HashMap<ConversationId, Head>,
     senders: HashMap<(ConversationId, UserId), receipts::Sent>,
+    taken: HashMap<(ConversationId, AttachmentId), i64>,
     first_with_id: HashMap<(ConversationId, MessageId), usize>,
+}
+
+impl Circumstances {
+    fn files_of(&self, draft: &Draft, sender: UserId) -> impl Iterator<Item = Option<&Attachment>> {
+        draft.attachment_ids.iter().map(move |file| self.files.get(&(draft.conversation_id, sender, *file)))
+    }
 }
 
 impl Batch {
@@ -74,7 +84,8 @@ impl Batch {
             let is_same = is_same(&new.message.sender_id, &new.fingerprint);
             return if is_same { Decision::SameAs(first) } else { mismatch() };
         }
-        match check(draft, facts, circumstances) {
+        let attached = self.attached(draft, sender, circumstances);
+        match attached.and_then(|attached| check(draft, facts, &attached, circumstances)) {
             Ok(()) => Decision::Write(fingerprint),
             Err(error) => Decision::Refuse(error),
         }
@@ -118,6 +129,7 @@ impl Batch {
             kind: draft.kind,
             status: Status::Sent,
             body: redaction.option(draft.body.clone()),
+            attachments: circumstances.files_of(draft, sender).flatten().cloned().collect(),
             metadata: draft.metadata.clone().map(|metadata| redaction.json(metadata)),
             location: draft.location.clone().map(|location| location.redacted(redaction)),
             reply_to: facts.reply_to.clone(),
@@ -135,6 +147,7 @@ impl Batch {
         if facts.is_missed {
             self.missed.insert(id);
         }
+        self.taken.extend(draft.attachment_ids.iter().map(|file| ((id, *file), message.seq)));
         self.first_with_id.insert((id, draft.id), self.new.len());
         self.new.push(NewMessage { message, no: head.message_no, fingerprint });
         self.new.len() - 1
@@ -153,6 +166,22 @@ impl Batch {
     /// The conversations that come back to somebody who has put them away.
     pub fn missed(&self) -> Vec<ConversationId> {
         self.missed.iter().copied().collect()
+    }
+
+    /// The files that messages take.
+    pub fn taken(&self) -> Vec<(ConversationId, AttachmentId, i64)> {
+        self.taken.iter().map(|((conversation, file), seq)| (*conversation, *file, *seq)).collect()
+    }
+
+    /// What kinds of files it takes; refuses those that are not there, not the sender's, or in another message.
+    fn attached(&self, draft: &Draft, sender: UserId, circumstances: &Circumstances) -> Result<Vec<AttachmentKind>> {
+        let is_taken = |file: &AttachmentId| self.taken.contains_key(&(draft.conversation_id, *file));
+        let files: Option<Vec<_>> = circumstances.files_of(draft, sender).map(Option::<&Attachment>::cloned).collect();
+        let files = files.filter(|_| !draft.attachment_ids.iter().any(is_taken)).ok_or_else(|| {
+            let says = "Only files that you uploaded to this conversation, and that no message has yet.";
+            Error::field("attachment_ids", "unknown_attachment", says)
+        })?;
+        attachment::kinds_in(draft.kind, &files)
     }
 
     /// The senders' own cursors to move.
@@ -174,8 +203,8 @@ pub enum Decision {
     Refuse(Error),
 }
 
-fn check(draft: &Draft, facts: &Facts, circumstances: &Circumstances) -> Result<()> {
-    let Circumstances { rules, present, missing_roles, now } = circumstances;
+fn check(draft: &Draft, facts: &Facts, attached: &[AttachmentKind], circumstances: &Circumstances) -> Result<()> {
+    let Circumstances { rules, present, missing_roles, now, .. } = circumstances;
     refuse_banned(facts.banned_until, *now)?;
     let place = match facts.kind {
         ConversationKind::Direct => Place::Direct(&facts.peer_roles),
@@ -184,7 +213,7 @@ fn check(draft: &Draft, facts: &Facts, circumstances: &Circumstances) -> Result<
             Place::Group(facts.category.as_deref(), missing)
         }
     };
-    rules.may_send(&facts.sender_roles, place, &[])?;
+    rules.may_send(&facts.sender_roles, place, attached)?;
     if facts.is_blocked {
         return Err(Reason::NotAllowed.into());
     }

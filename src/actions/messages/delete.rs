@@ -2,7 +2,10 @@
 
 use sqlx::{Postgres, Transaction};
 
-use super::{super::Context, change, history};
+use super::{
+    super::{Context, attachments::collect},
+    change, history,
+};
 use crate::{
     domain::{
         error::Result,
@@ -56,6 +59,7 @@ pub async fn bury(
     message.entomb(ctx.clock.now());
     message.changed_seq = head_seq + 1;
     messages::entomb(&mut tx, &message).await?;
+    collect::of_messages(&mut tx, &[(message.conversation_id, message.seq)], ctx.clock.now()).await?;
     let (entry, event) =
         (Change::of_message(ChangeKind::MessageDeleted, &message), Event::MessageDeleted(message.clone()));
     change::close(ctx, tx, message, entry, event).await

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 
 use super::{
-    super::Context,
+    super::{Context, attachments::lend},
     history,
     send::{self, Sent},
 };
@@ -13,7 +13,7 @@ use crate::domain::{
     error::{Error, Result},
     ids::{ConversationId, MessageId},
     limits,
-    message::Message,
+    message::{Draft, Message},
     policy,
     user::Caller,
 };
@@ -42,7 +42,7 @@ pub async fn forward(
         let id = key.map_or_else(MessageId::new_v7, |key| {
             MessageId::of_words(&format!("{} {} {} {target} {key}", caller.user_id, place.0, place.1))
         });
-        send::send(ctx, caller, message.copied_to(*target, id))
+        forward_to(ctx, caller, &message, (*target, id))
     });
     let mut outcomes = join_all(sends).await;
     if outcomes.iter().all(Result::is_err) {
@@ -50,6 +50,16 @@ pub async fn forward(
     }
     let forwarded = targets.into_iter().zip(outcomes);
     Ok(forwarded.map(|(conversation_id, outcome)| Forwarded { conversation_id, outcome }).collect())
+}
+
+async fn forward_to(
+    ctx: &Context,
+    caller: &Caller,
+    message: &Message,
+    (target, id): (ConversationId, MessageId),
+) -> Result<Sent> {
+    let attachment_ids = lend::lend(ctx, caller, message, (target, id)).await?;
+    send::send(ctx, caller, Draft { attachment_ids, ..message.copied_to(target, id) }).await
 }
 
 /// Drops repetitions, and refuses none and too many.

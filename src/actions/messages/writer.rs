@@ -15,17 +15,18 @@ use crate::{
     actions::{Context, writer::Work},
     cluster::{bus::Envelope, limits::Share},
     domain::{
+        attachment::Attachment,
         conversation::ConversationKind,
         error::Error,
         event::{Event, Touch},
-        ids::{ConversationId, MessageId, UserId},
+        ids::{AttachmentId, ConversationId, MessageId, UserId},
         limits::Limit,
         message::Message,
         policy::rules::Rules,
         preferences::ConversationPreferences,
     },
     store::{
-        conversations, messages, personal, receipts,
+        attachments, conversations, messages, personal, receipts,
         sending::{self, Facts, Question},
     },
     telemetry::metrics,
@@ -128,6 +129,7 @@ async fn decide(ctx: &Context, tx: &mut PgConnection, items: &[Item]) -> sqlx::R
     let rules = ctx.rulebook.rules();
     let circumstances = Circumstances {
         present: mentioned_members(tx, items).await?,
+        files: untaken_files(tx, items).await?,
         missing_roles: missing_roles(tx, &rules, &questions, &facts).await?,
         now: ctx.clock.now(),
         rules,
@@ -201,10 +203,35 @@ async fn mentioned_members(tx: &mut PgConnection, items: &[Item]) -> sqlx::Resul
     Ok(sending::present(tx, &pairs).await?.into_iter().collect())
 }
 
+async fn untaken_files(
+    tx: &mut PgConnection,
+    items: &[Item],
+) -> sqlx::Result<HashMap<(ConversationId, UserId, AttachmentId), Attachment>> {
+    let wanted: Vec<_> = items
+        .iter()
+        .flat_map(|item| {
+            let (conversation, sender) = (item.draft.conversation_id, item.caller.user_id);
+            item.draft.attachment_ids.iter().map(move |file| (conversation, sender, *file))
+        })
+        .collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let files = attachments::untaken(tx, &wanted).await?;
+    Ok(files
+        .into_iter()
+        .map(|file| ((file.conversation_id, file.uploader_id, file.attachment.id), file.attachment))
+        .collect())
+}
+
 async fn append(tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<()> {
     messages::insert(tx, &batch.new).await?;
     conversations::advance_all(tx, &batch.heads()).await?;
     receipts::advance_senders(tx, &batch.senders()).await?;
+    let taken = batch.taken();
+    if !taken.is_empty() {
+        attachments::take(tx, &taken).await?;
+    }
     let mentioning: Vec<_> = batch.new.iter().map(|new| &new.message).collect();
     messages::insert_mentions(tx, &mentioning).await
 }

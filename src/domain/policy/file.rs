@@ -9,9 +9,9 @@ use toml::Spanned;
 
 use super::{
     redaction::Redaction,
-    rules::{AttachmentKind, DirectRule, GroupRule, Kinds, Quotas, Roles, Rules, Windows},
+    rules::{DirectRule, GroupRule, Kinds, Quotas, Roles, Rules, Windows},
 };
-use crate::domain::limits::Limit;
+use crate::domain::{attachment::AttachmentKind, limits::Limit};
 
 /// The role that the server itself knows; no file needs to name it.
 const OPERATOR: &str = "operator";

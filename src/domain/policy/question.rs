@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{AttachmentKind, Verdict};
+use super::rules::Verdict;
+use crate::domain::attachment::AttachmentKind;
 use crate::domain::{
     conversation::ConversationKind,
     ids::{ConversationId, MessageId, UserId},

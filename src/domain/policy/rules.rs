@@ -5,11 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
-
 use super::redaction::Redaction;
-use crate::domain::{clock::Time, limits::Limit};
+use crate::domain::{attachment::AttachmentKind, clock::Time, limits::Limit};
+use chrono::TimeDelta;
 
 /// The category that stands for all that have no rules of their own, and for none.
 pub const ANY_OTHER: &str = "*";
@@ -86,38 +84,6 @@ pub(super) enum Roles {
 pub(super) enum Kinds {
     All,
     Of(BTreeSet<AttachmentKind>),
-}
-
-/// What can be attached to a message.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-    utoipa::ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum AttachmentKind {
-    /// A picture.
-    Image,
-    /// A film.
-    Video,
-    /// Sound.
-    Audio,
-    /// Sound that was spoken for this message.
-    VoiceNote,
-    /// Anything else.
-    File,
 }
 
 /// Where something is said.

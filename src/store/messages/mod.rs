@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use crate::domain::{
+    attachment::Attachment,
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
     message::{ForwardedFrom, Location, Message, MessageKind, ReplyTo, Status},
@@ -23,6 +24,7 @@ macro_rules! select_messages {
                    message.sender_id as "sender_id!: UserId",
                    message.kind as "kind!: MessageKind",
                    message.body,
+                   message.attachments as "attachments: Json<Vec<Attachment>>",
                    message.metadata,
                    message.location as "location: Json<Location>",
                    message.mentions as "mentions!: Vec<UserId>",
@@ -76,6 +78,7 @@ struct MessageRow {
     sender_id: UserId,
     kind: MessageKind,
     body: Option<String>,
+    attachments: Option<Json<Vec<Attachment>>>,
     metadata: Option<Value>,
     location: Option<Json<Location>>,
     mentions: Vec<UserId>,
@@ -114,6 +117,7 @@ impl From<MessageRow> for Message {
             kind: row.kind,
             status: Status::Sent,
             body: row.body,
+            attachments: row.attachments.map(|Json(attachments)| attachments).unwrap_or_default(),
             metadata: row.metadata,
             location: row.location.map(|Json(location)| location),
             reply_to,

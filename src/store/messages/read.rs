@@ -6,6 +6,7 @@ use sqlx::{PgConnection, types::Json};
 
 use super::MessageRow;
 use crate::domain::{
+    attachment::Attachment,
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
     message::{Edit, ForwardedFrom, Location, Message, MessageKind, Window},

@@ -13,6 +13,7 @@ use crate::domain::{
 /// Writes messages whose places in their logs are decided already.
 pub async fn insert(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<()> {
     let column = |pick: fn(&NewMessage) -> uuid::Uuid| new.iter().map(pick).collect::<Vec<_>>();
+    let attachments: Vec<_> = new.iter().map(|new| attachments_json(&new.message)).collect();
     let metadata: Vec<_> = new.iter().map(|new| new.message.metadata.clone()).collect();
     let location: Vec<_> = new.iter().map(|new| new.message.location.as_ref().map(|place| json!(place))).collect();
     let origins: Vec<_> =
@@ -23,17 +24,18 @@ pub async fn insert(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<(
     let mentions: Vec<_> = new.iter().map(|new| json!(new.message.mentions)).collect();
     sqlx::query!(
         r#"
-        insert into messages (conversation_id, seq, changed_seq, id, no, sender_id, kind, body, metadata, location,
-                              reply_to_seq, mentions, mentions_all, forwarded_from, expires_at, fingerprint, created_at)
-        select conversation_id, seq, seq, id, no, sender_id, kind, body, metadata, location, reply_to_seq,
+        insert into messages (conversation_id, seq, changed_seq, id, no, sender_id, kind, body, attachments,
+                              metadata, location, reply_to_seq, mentions, mentions_all, forwarded_from, expires_at,
+                              fingerprint, created_at)
+        select conversation_id, seq, seq, id, no, sender_id, kind, body, attachments, metadata, location, reply_to_seq,
                case when mentions = '[]' then '{}'
                     else array(select jsonb_array_elements_text(mentions)::uuid) end,
                mentions_all, forwarded_from, expires_at, fingerprint, created_at
         from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
-                    $8::jsonb[], $9::jsonb[], $10::bigint[], $11::jsonb[], $12::boolean[], $13::jsonb[],
-                    $14::timestamptz[], $15::bytea[], $16::timestamptz[])
-             as new(conversation_id, seq, id, no, sender_id, kind, body, metadata, location, reply_to_seq, mentions,
-                    mentions_all, forwarded_from, expires_at, fingerprint, created_at)
+                    $8::jsonb[], $9::jsonb[], $10::jsonb[], $11::bigint[], $12::jsonb[], $13::boolean[], $14::jsonb[],
+                    $15::timestamptz[], $16::bytea[], $17::timestamptz[])
+             as new(conversation_id, seq, id, no, sender_id, kind, body, attachments, metadata, location, reply_to_seq,
+                    mentions, mentions_all, forwarded_from, expires_at, fingerprint, created_at)
         "#,
         &column(|new| new.message.conversation_id.0),
         &new.iter().map(|new| new.message.seq).collect::<Vec<_>>(),
@@ -42,6 +44,7 @@ pub async fn insert(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<(
         &column(|new| new.message.sender_id.0),
         &new.iter().map(|new| new.message.kind).collect::<Vec<_>>() as &[MessageKind],
         &bodies as &[Option<&str>],
+        &attachments as &[Option<Value>],
         &metadata as &[Option<Value>],
         &location as &[Option<Value>],
         &replies as &[Option<i64>],
@@ -55,6 +58,10 @@ pub async fn insert(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<(
     .execute(db)
     .await?;
     Ok(())
+}
+
+fn attachments_json(message: &Message) -> Option<Value> {
+    (!message.attachments.is_empty()).then(|| json!(message.attachments))
 }
 
 /// Writes who is mentioned in which message.
@@ -154,7 +161,7 @@ pub async fn entomb(db: &mut PgConnection, message: &Message) -> sqlx::Result<()
              delete from reactions
              where conversation_id = $1 and message_seq = $2)
          update messages
-         set body = null, metadata = null, location = null, mentions = '{}', mentions_all = false,
+         set body = null, attachments = null, metadata = null, location = null, mentions = '{}', mentions_all = false,
              reactions = null, pinned_at = null, pinned_by = null, deleted_at = $3, changed_seq = $4
          where conversation_id = $1 and seq = $2",
         message.conversation_id.0,

@@ -7,7 +7,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
     sync::{
         LazyLock,
@@ -18,6 +18,7 @@ use std::{
 
 use colloquy::boot::database::MIGRATIONS;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
 static POSTGRES: LazyLock<Postgres> = LazyLock::new(Postgres::start);
@@ -29,6 +30,7 @@ const OPTIONS: &str = "-c max_connections=800 -c shared_preload_libraries=pg_sta
 pub struct Database {
     name: String,
     url: String,
+    files: TempDir,
 }
 
 struct Postgres {
@@ -61,7 +63,13 @@ impl Database {
         let (done, created) = oneshot::channel();
         postgres.order(Order::Create { name: name.clone(), template, done });
         created.await.expect("the database is made");
-        Self { url: named(&postgres.url, &name), name }
+        let files = tempfile::tempdir().expect("the test's directory is made");
+        Self { url: named(&postgres.url, &name), name, files }
+    }
+
+    /// Where the nodes on it keep their files.
+    pub fn files(&self) -> &Path {
+        self.files.path()
     }
 
     /// How to connect to it.

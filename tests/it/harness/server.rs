@@ -136,6 +136,7 @@ async fn serve(settings: Settings, (clock, lifecycle): (Clock, Lifecycle), start
 fn settings(database: &Database) -> Settings {
     Settings {
         database_url: Some(database.url().parse().expect("any text can be a secret")),
+        data_dir: database.files().to_owned(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         messages_per_minute: 0,
         edits_per_minute: 0,

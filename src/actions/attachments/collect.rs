@@ -1,0 +1,75 @@
+//! Removing: what an uploader takes back or forgets, what goes with its message, and the bytes that nobody needs.
+
+use chrono::Duration;
+use sqlx::PgConnection;
+
+use super::super::Context;
+use crate::{
+    domain::{
+        clock::Time,
+        error::{Error, Result},
+        ids::{AttachmentId, ConversationId},
+        user::Caller,
+    },
+    store::attachments::{self, Removed},
+};
+
+/// How long a file waits for a message.
+const UNTAKEN_KEPT: Duration = Duration::days(1);
+/// Files removed in one transaction.
+const AT_ONCE: i64 = 100;
+
+/// Takes back a file of one's own that no message took.
+pub async fn take_back(ctx: &Context, caller: &Caller, id: AttachmentId) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    let found = attachments::visible(&mut tx, caller.user_id, &[id], ctx.clock.now()).await?.pop();
+    let own = found.filter(|found| found.uploader_id == caller.user_id).ok_or(Error::NotFound("attachment"))?;
+    let removed = attachments::remove_untaken(&mut tx, own.conversation_id, id).await?;
+    if removed.is_empty() {
+        let says = "A message has this file; delete the message.";
+        return Err(Error::field("id", "taken", says));
+    }
+    let_go(&mut tx, &removed, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Removes the files of messages that are gone.
+pub async fn of_messages(tx: &mut PgConnection, messages: &[(ConversationId, i64)], now: Time) -> Result<()> {
+    let removed = attachments::remove_of_messages(tx, messages).await?;
+    let_go(tx, &removed, now).await
+}
+
+/// Removes files that waited too long for a message; to be called again while it says that there may be more.
+pub async fn forgotten(ctx: &Context) -> Result<bool> {
+    let mut tx = ctx.db.begin().await?;
+    let now = ctx.clock.now();
+    let removed = attachments::remove_forgotten(&mut tx, now - UNTAKEN_KEPT, AT_ONCE).await?;
+    let_go(&mut tx, &removed, now).await?;
+    tx.commit().await?;
+    Ok(removed.len() as i64 == AT_ONCE)
+}
+
+/// Removes bytes that nobody needs from the vault; to be called again while it says that there may be more.
+pub async fn doomed(ctx: &Context) -> Result<bool> {
+    let mut tx = ctx.db.begin().await?;
+    let doomed = attachments::doomed(&mut tx, ctx.clock.now(), AT_ONCE).await?;
+    for blob in &doomed {
+        ctx.media.vault.remove(*blob).await?;
+    }
+    // Only now: should this process die before, the next one finds them still written down.
+    attachments::forget_blobs(&mut tx, &doomed).await?;
+    tx.commit().await?;
+    Ok(doomed.len() as i64 == AT_ONCE)
+}
+
+async fn let_go(tx: &mut PgConnection, removed: &[Removed], now: Time) -> Result<()> {
+    if removed.is_empty() {
+        return Ok(());
+    }
+    let mut blobs: Vec<_> = removed.iter().map(|removed| removed.blob_id).collect();
+    blobs.sort_unstable();
+    attachments::doom(tx, &blobs, now).await?;
+    attachments::refund_quota(tx, removed).await?;
+    Ok(())
+}

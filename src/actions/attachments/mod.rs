@@ -1,0 +1,6 @@
+//! Files: uploading them, showing them, and removing what nobody needs.
+
+pub mod collect;
+pub mod lend;
+pub mod serve;
+pub mod upload;

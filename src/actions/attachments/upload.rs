@@ -1,0 +1,148 @@
+//! Uploading: a file comes in, is told what it is, gets a place in the vault, and belongs to its uploader until a
+//! message takes it.
+
+use chrono::Duration;
+use sqlx::error::DatabaseError;
+
+use super::{
+    super::{Context, require_member},
+    serve,
+};
+use crate::{
+    domain::{
+        attachment::{Attachment, Details, Rendition, StoredAttachment, clean_filename},
+        error::{Conflict, Error, Result},
+        ids::{AttachmentId, BlobId, ConversationId},
+        user::Caller,
+    },
+    media::{
+        sniff,
+        staging::{Complete, Staged},
+    },
+    store::attachments,
+};
+
+/// How long an upload may take from its first byte in the vault to its row.
+const UPLOAD_PATIENCE: Duration = Duration::hours(24);
+
+/// A file that comes in.
+#[derive(Debug)]
+pub struct Upload {
+    conversation: ConversationId,
+    staged: Staged,
+}
+
+/// What is said of a file beside its bytes.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The client's own id; a retry carries the same.
+    pub id: Option<AttachmentId>,
+    /// What it is called.
+    pub filename: String,
+}
+
+/// What became of an upload.
+#[derive(Clone, Debug)]
+pub enum Uploaded {
+    /// It is kept.
+    New(StoredAttachment),
+    /// The same was uploaded before.
+    Before(StoredAttachment),
+}
+
+/// Makes room for a file; refuses strangers before they send it.
+pub async fn begin(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<Upload> {
+    let mut db = ctx.db.acquire().await?;
+    require_member(&mut db, conversation, caller.user_id).await?;
+    drop(db);
+    Ok(Upload { conversation, staged: ctx.media.stage(ctx.settings.attachment_bytes).await? })
+}
+
+impl Upload {
+    /// Takes what has come of it.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.staged.write(bytes).await
+    }
+
+    /// Keeps it, now that it has all come.
+    pub async fn finish(self, ctx: &Context, caller: &Caller, said: Said) -> Result<Uploaded> {
+        let complete = self.staged.complete().await?;
+        let said = Said { filename: clean_filename(&said.filename), ..said };
+        let (mut file, name) = (complete.again()?, said.filename.clone());
+        let file_type = ctx.media.open(move || sniff::type_of(&mut file, &name)).await?;
+        let mut stored = StoredAttachment {
+            attachment: Attachment {
+                id: said.id.unwrap_or_else(AttachmentId::new_v7),
+                kind: file_type.kind,
+                filename: said.filename,
+                mime_type: file_type.mime_type.to_owned(),
+                size: complete.size as i64,
+                details: Details::default(),
+            },
+            conversation_id: self.conversation,
+            uploader_id: caller.user_id,
+            sha256: complete.sha256.clone(),
+            blob: BlobId::random(),
+            message_seq: None,
+            created_at: ctx.clock.now(),
+        };
+        // The bytes may be there already: then nothing is put into the vault, unless they are removed meanwhile.
+        if let Some(uploaded) = record(ctx, caller, &mut stored, true).await? {
+            return Ok(uploaded);
+        }
+        deposit(ctx, &mut stored, &complete).await?;
+        let recorded = record(ctx, caller, &mut stored, false).await?;
+        recorded.ok_or(Error::Unavailable("The upload took too long; send it again."))
+    }
+}
+
+/// Puts the bytes into the vault, under a name that is written down first.
+async fn deposit(ctx: &Context, stored: &mut StoredAttachment, complete: &Complete) -> Result<()> {
+    (stored.blob, stored.attachment.details) = (BlobId::random(), Details::default());
+    let mut db = ctx.db.acquire().await?;
+    attachments::claim_blob(&mut db, stored.blob, ctx.clock.now() + UPLOAD_PATIENCE).await?;
+    drop(db);
+    let manner = serve::manner(&stored.attachment, Rendition::Original);
+    ctx.media.vault.put_file(stored.blob, complete.again()?, &manner).await
+}
+
+/// Writes the file down; nothing where its bytes are not in the vault (any more). With `by_twin`, the bytes are those
+/// of a file that is there already.
+async fn record(
+    ctx: &Context,
+    caller: &Caller,
+    stored: &mut StoredAttachment,
+    by_twin: bool,
+) -> Result<Option<Uploaded>> {
+    let (conversation, id) = (stored.conversation_id, stored.attachment.id);
+    let mut tx = ctx.db.begin().await?;
+    require_member(&mut tx, conversation, caller.user_id).await?;
+    if let Some(before) = attachments::by_id(&mut tx, conversation, id).await? {
+        let is_same = (before.uploader_id, &before.sha256, &before.attachment.filename)
+            == (stored.uploader_id, &stored.sha256, &stored.attachment.filename);
+        return if is_same { Ok(Some(Uploaded::Before(before))) } else { Err(Conflict::IdempotencyMismatch.into()) };
+    }
+    if by_twin {
+        let Some(twin) = attachments::twin(&mut tx, conversation, &stored.sha256).await? else { return Ok(None) };
+        stored.blob = twin.blob;
+        stored.attachment.details = twin.attachment.details;
+    }
+    if !attachments::keep_blob(&mut tx, stored.blob).await? {
+        return Ok(None);
+    }
+    let (size, quota) = (stored.attachment.size, ctx.settings.storage_quota_bytes);
+    if !attachments::spend_quota(&mut tx, caller.user_id, size, quota).await? {
+        return Err(Error::LimitReached { what: "bytes of files", most: quota as usize });
+    }
+    match attachments::insert(&mut tx, stored).await {
+        Ok(()) => {}
+        // The same id came twice at once; the other one is first.
+        Err(error) if error.as_database_error().is_some_and(DatabaseError::is_unique_violation) => {
+            drop(tx);
+            return Box::pin(record(ctx, caller, stored, by_twin)).await;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    tx.commit().await?;
+    Ok(Some(Uploaded::New(stored.clone())))
+}

@@ -1,0 +1,146 @@
+//! REST for files: uploading them, and URLs to their bytes.
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::{delete, get, http::StatusCode, post};
+use futures_util::StreamExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    answer::{Answer, Outcome},
+    extract::{Ctx, Form, Json, Path, Signed},
+    problem::Problem,
+};
+use crate::{
+    actions::attachments::{
+        collect, serve,
+        upload::{self, Said, Upload, Uploaded},
+    },
+    domain::{
+        error::Error,
+        ids::{AttachmentId, ConversationId},
+        limits,
+        user::Caller,
+    },
+    wire::{
+        attachments::{SignAttachments, SignedAttachmentView, UploadForm},
+        json::List,
+    },
+};
+
+/// Bytes of a field that is not the file.
+const FIELD_BYTES: usize = 1024;
+
+/// Registers the handlers.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(upload_attachment).service(sign_attachments).service(get_attachment).service(delete_attachment);
+}
+
+/// Upload a file.
+///
+/// `multipart/form-data` with the field `file`. It is yours alone until a message takes it by its id, and removed after a
+/// day if none does. What it is, its bytes decide; a name that disagrees is refused.
+#[utoipa::path(tag = "attachments", request_body(content = UploadForm, content_type = "multipart/form-data"), responses(
+    (status = 201, body = SignedAttachmentView),
+    (status = 200, description = "The same was uploaded before.", body = SignedAttachmentView),
+    (status = 507, description = "The store of files is full.")))]
+#[post("/conversations/{conversation_id}/attachments")]
+async fn upload_attachment(
+    ctx: Ctx,
+    caller: Signed,
+    id: Path<ConversationId>,
+    form: Form,
+) -> Outcome<SignedAttachmentView> {
+    let upload = upload::begin(&ctx, &caller.0, id.0).await?;
+    let uploaded = receive(&ctx, &caller.0, upload, form.0).await?;
+    let is_new = matches!(uploaded, Uploaded::New(_));
+    let (Uploaded::New(stored) | Uploaded::Before(stored)) = uploaded;
+    let signed = serve::sign_one(&ctx, caller.0.user_id, stored, serve::expiry(&ctx)).await?;
+    Ok(Answer::created_if(is_new, view(signed)))
+}
+
+/// Get a file, with fresh URLs to its bytes.
+#[utoipa::path(tag = "attachments", responses((status = 200, body = SignedAttachmentView)))]
+#[get("/attachments/{attachment_id}")]
+async fn get_attachment(ctx: Ctx, caller: Signed, id: Path<AttachmentId>) -> Outcome<SignedAttachmentView> {
+    let signed = serve::sign(&ctx, &caller.0, &[id.0]).await?.pop();
+    Ok(Answer::Ok(view(signed.ok_or(Error::NotFound("attachment"))?)))
+}
+
+/// Get fresh URLs to the bytes of many files.
+///
+/// Those that you may not see are left out.
+#[utoipa::path(tag = "attachments", request_body = SignAttachments,
+    responses((status = 200, body = List<SignedAttachmentView>)))]
+#[post("/attachments/sign")]
+async fn sign_attachments(
+    ctx: Ctx,
+    caller: Signed,
+    body: Json<SignAttachments>,
+) -> Outcome<List<SignedAttachmentView>> {
+    if body.0.ids.len() > limits::LOOKED_UP_AT_ONCE {
+        let says = format!("At most {} ids.", limits::LOOKED_UP_AT_ONCE);
+        return Err(Error::field("ids", "too_many", says).into());
+    }
+    let signed = serve::sign(&ctx, &caller.0, &body.0.ids).await?;
+    Ok(Answer::Ok(List::whole(signed.into_iter().map(view).collect())))
+}
+
+/// Take back a file that no message has.
+#[utoipa::path(tag = "attachments", responses((status = 204)))]
+#[delete("/attachments/{attachment_id}")]
+async fn delete_attachment(ctx: Ctx, caller: Signed, id: Path<AttachmentId>) -> Outcome<()> {
+    collect::take_back(&ctx, &caller.0, id.0).await?;
+    Ok(Answer::NoContent)
+}
+
+/// Reads the form: perhaps an id, then the file.
+async fn receive(ctx: &Ctx, caller: &Caller, mut upload: Upload, mut form: Multipart) -> Result<Uploaded, Problem> {
+    let mut id = None;
+    while let Some(field) = form.next().await {
+        let mut field = field.map_err(|error| unreadable(&error))?;
+        match field.name() {
+            Some("id") => id = Some(read_id(&mut field).await?),
+            Some("file") => {
+                let disposition = field.content_disposition();
+                let filename = disposition.and_then(|how| how.get_filename()).unwrap_or_default().to_owned();
+                while let Some(chunk) = field.next().await {
+                    upload.write(&chunk.map_err(|error| unreadable(&error))?).await?;
+                }
+                return Ok(upload.finish(ctx, caller, Said { id, filename }).await?);
+            }
+            _ => while field.next().await.is_some_and(|chunk| chunk.is_ok()) {},
+        }
+    }
+    Err(Error::field("file", "required", "The form has no field `file`.").into())
+}
+
+async fn read_id(field: &mut Field) -> Result<AttachmentId, Problem> {
+    let wrong = || Error::field("id", "invalid_type", "Must be a UUID.");
+    let bytes = field.bytes(FIELD_BYTES).await.map_err(|_| wrong())?.map_err(|error| unreadable(&error))?;
+    Ok(str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)?)
+}
+
+fn unreadable(error: &MultipartError) -> Problem {
+    match error {
+        MultipartError::ContentTypeMissing | MultipartError::ContentTypeIncompatible => {
+            let says = "The body must be multipart/form-data.";
+            Problem::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", says)
+        }
+        _ => Problem::plain(StatusCode::BAD_REQUEST, "bad_request", format!("The form can't be read: {error}.")),
+    }
+}
+
+fn view(signed: serve::Signed) -> SignedAttachmentView {
+    let by_width = |wanted| {
+        let found = signed.thumbnails.iter().find(|(width, _)| *width == wanted);
+        found.map(|(_, url)| url.clone())
+    };
+    SignedAttachmentView {
+        conversation_id: signed.stored.conversation_id,
+        thumbnail_url: by_width(320),
+        preview_url: by_width(960),
+        attachment: signed.stored.attachment.into(),
+        url: signed.url,
+        url_expires_at: signed.expires_at,
+    }
+}

@@ -1,0 +1,57 @@
+//! Files: taking them in, telling what they are, and keeping their bytes. Invariant: this room knows bytes, and nothing
+//! of who may see them.
+
+pub mod sniff;
+pub mod staging;
+pub mod vault;
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use tokio::{sync::Semaphore, task};
+
+use crate::domain::error::{Error, Result};
+use staging::Staged;
+use vault::Vault;
+
+/// Files opened at once: what is inside may take a core and memory.
+const OPENED_AT_ONCE: usize = 1;
+
+/// Where files come in and are kept.
+#[derive(Debug)]
+pub struct Media {
+    /// The store of files.
+    pub vault: Vault,
+    staging: PathBuf,
+    openings: Arc<Semaphore>,
+}
+
+impl Media {
+    /// Files come in through a directory of this machine, on their way to the vault.
+    pub fn new(vault: Vault, staging: PathBuf) -> Self {
+        Self { vault, staging, openings: Arc::new(Semaphore::new(OPENED_AT_ONCE)) }
+    }
+
+    /// A place for a file of at most so many bytes that comes in; it is gone with the process, whatever happens.
+    pub async fn stage(&self, most: u64) -> Result<Staged> {
+        Staged::begin(self.staging.clone(), most).await
+    }
+
+    /// Does work on a file apart from the threads that serve clients, and never much of it at once.
+    pub async fn open<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let permit = Arc::clone(&self.openings).acquire_owned().await.context("the workshop never closes")?;
+        let working = task::spawn_blocking(move || {
+            let _held = permit;
+            work()
+        });
+        working.await.context("work on a file was cut short").map_err(Error::Internal)?
+    }
+}
+
+/// A full disk is something to be told; whatever else happens to a file is a defect or a broken machine.
+fn trouble(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::StorageFull,
+        _ => Error::Internal(anyhow::Error::new(error).context("a file could not be read or written")),
+    }
+}

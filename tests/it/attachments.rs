@@ -1,0 +1,313 @@
+//! Files: what is taken, who sees them and for how long, and that nothing is left of what is gone.
+
+use chrono::Duration;
+use futures_util::future::join_all;
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    client::{Client, perform},
+    each, id, new_id,
+    person::Person,
+    reply::Reply,
+    server::TestServer,
+    until,
+};
+
+const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n";
+
+/// A form with one file, and perhaps an id before it.
+fn form(request: reqwest::RequestBuilder, file_id: Option<&str>, name: &str, bytes: &[u8]) -> reqwest::RequestBuilder {
+    let mut body = Vec::new();
+    if let Some(file_id) = file_id {
+        let field = format!("--x\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n{file_id}\r\n");
+        body.extend_from_slice(field.as_bytes());
+    }
+    let head = format!("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(bytes);
+    body.extend_from_slice(b"\r\n--x--\r\n");
+    request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x").body(body)
+}
+
+async fn uploads(person: &Person, conversation: &str, name: &str, bytes: &[u8]) -> Reply {
+    let request = person.ask(Method::POST, &format!("/conversations/{conversation}/attachments"));
+    perform(form(request, None, name, bytes)).await
+}
+
+async fn uploads_as(person: &Person, conversation: &str, file_id: &str, bytes: &[u8]) -> Reply {
+    let request = person.ask(Method::POST, &format!("/conversations/{conversation}/attachments"));
+    perform(form(request, Some(file_id), "report.pdf", bytes)).await
+}
+
+/// What is behind a URL, to anybody who holds it.
+async fn read(client: &Client, url: &Value, headers: &[(&str, &str)]) -> Reply {
+    let mut request = client.ask_outside(Method::GET, url.as_str().expect("a URL is text"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    perform(request).await
+}
+
+/// The files in the server's directory.
+fn kept(server: &TestServer) -> usize {
+    let blobs = server.database.files().join("files");
+    std::fs::read_dir(blobs).map_or(0, |blobs| {
+        blobs.map(|blob| std::fs::read_dir(blob.expect("readable").path()).expect("a directory").count()).sum()
+    })
+}
+
+/// Waits until the server has so many files left.
+async fn keeps_only(server: &TestServer, files: usize) {
+    until(&format!("{files} files are left"), async || (kept(server) == files).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_file_is_uploaded_sent_and_read_by_all_members_and_nobody_else() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let mut bobs = bob.socket().await;
+
+    let reply = uploads(&ada, &group, "report.pdf", PDF).await;
+    let uploaded = reply.expect(201);
+    assert_eq!((&uploaded["kind"], &uploaded["mime_type"]), (&json!("file"), &json!("application/pdf")));
+    assert_eq!((&uploaded["filename"], &uploaded["size"]), (&json!("report.pdf"), &json!(PDF.len())));
+    let path = format!("/attachments/{}", id(&uploaded));
+    ada.get(&path).await.expect(200);
+    bob.get(&path).await.refused(404, "not_found");
+
+    let message = json!({"kind": "file", "body": "Here", "attachment_ids": [id(&uploaded)]});
+    let sent = ada.sends(&group, message).await.expect(201);
+    let shown = &sent["attachments"][0];
+    assert_eq!((&shown["id"], &shown["path"]), (&uploaded["id"], &json!(format!("/api/v1{path}"))));
+    assert_eq!(shown.get("url"), None, "a message carries no URL that ends");
+    assert_eq!(bobs.hears("message:new").await["data"], sent);
+    assert_eq!(bob.history(&group).await.pop().expect("it is there"), sent);
+
+    let bobs_view = bob.get(&path).await.expect(200);
+    let file = read(&server.client, &bobs_view["url"], &[]).await;
+    assert_eq!((file.status, file.body.as_str()), (200, str::from_utf8(PDF).ok()));
+    assert_eq!(file.header("content-type"), "application/pdf");
+    assert_eq!(file.header("content-disposition"), "attachment; filename*=UTF-8''report.pdf");
+    assert_eq!(file.header("x-content-type-options"), "nosniff");
+    assert!(file.header("content-security-policy").contains("sandbox"));
+    eve.get(&path).await.refused(404, "not_found");
+    let asked = json!({"ids": [id(&uploaded), new_id()]});
+    let signed = ada.post("/attachments/sign", asked.clone()).await.expect(200);
+    assert_eq!(each(&signed, "id"), [id(&uploaded)]);
+    assert_eq!(each(&eve.post("/attachments/sign", asked).await.expect(200), "id"), [] as [&Value; 0]);
+}
+
+#[tokio::test]
+async fn a_url_ends_with_its_time_the_membership_and_the_message() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let uploaded = uploads(&ada, &group, "report.pdf", PDF).await.expect(201);
+    let sent = ada.sends(&group, json!({"attachment_ids": [id(&uploaded)]})).await.expect(201);
+    let path = format!("/attachments/{}", id(&uploaded));
+    let url = |view: Value| view["url"].clone();
+
+    let early = url(bob.get(&path).await.expect(200));
+    server.clock.advance(Duration::minutes(15));
+    read(&server.client, &early, &[]).await.refused(404, "not_found");
+
+    let name = "original";
+    let proof = format!("user={}&expires=9999999999&signature=x", bob.id);
+    server.client.get(&format!("/files/{}/{name}?{proof}", id(&uploaded))).await.refused(404, "not_found");
+
+    let fresh = url(bob.get(&path).await.expect(200));
+    let forged = json!(fresh.as_str().expect("text").replace("expires=", "expires=1"));
+    read(&server.client, &forged, &[]).await.refused(404, "not_found");
+    read(&server.client, &fresh, &[]).await.expect(200);
+
+    ada.delete(&format!("/conversations/{group}/participants/{}", bob.id)).await.expect(204);
+    read(&server.client, &fresh, &[]).await.refused(404, "not_found");
+    bob.get(&path).await.refused(404, "not_found");
+
+    let own = url(ada.get(&path).await.expect(200));
+    let tombstone = ada.deletes(&sent, "everyone").await.expect(200);
+    assert_eq!(tombstone["attachments"], json!([]));
+    read(&server.client, &own, &[]).await.refused(404, "not_found");
+    ada.get(&path).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn parts_of_a_file_can_be_asked_for_and_what_is_known_is_not_sent_again() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let url = uploads(&ada, &group, "a.txt", b"0123456789").await.expect(201)["url"].clone();
+    let range = async |range: &str| {
+        let reply = read(&server.client, &url, &[("range", range)]).await;
+        (reply.status, reply.header("content-range").to_owned(), reply.body)
+    };
+
+    assert_eq!(range("bytes=2-4").await, (206, "bytes 2-4/10".to_owned(), json!(234)));
+    assert_eq!(range("bytes=7-").await, (206, "bytes 7-9/10".to_owned(), json!(789)));
+    assert_eq!(range("bytes=-2").await, (206, "bytes 8-9/10".to_owned(), json!(89)));
+    assert_eq!(range("bytes=5-99").await, (206, "bytes 5-9/10".to_owned(), json!(56789)));
+    assert_eq!(range("bytes=10-").await.0, 416);
+    assert_eq!(range("bytes=0-1,3-4").await.0, 200);
+    assert_eq!(range("lines=1-2").await.0, 200);
+
+    let tag = read(&server.client, &url, &[]).await.header("etag").to_owned();
+    assert_eq!(read(&server.client, &url, &[("if-none-match", &tag)]).await.status, 304);
+    assert_eq!(read(&server.client, &url, &[("if-none-match", "\"other\"")]).await.status, 200);
+    assert_eq!(read(&server.client, &url, &[("range", "bytes=0-0"), ("if-range", &tag)]).await.status, 206);
+    assert_eq!(read(&server.client, &url, &[("range", "bytes=0-0"), ("if-range", "\"other\"")]).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_bytes_decide_what_a_file_is() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+
+    for (name, bytes) in [
+        ("photo.jpg", PDF),
+        ("page.html", b"<!doctype html><script>alert(1)</script>".as_slice()),
+        ("picture.svg", b"<svg xmlns=\"http://www.w3.org/2000/svg\" onload=\"alert(1)\"/>"),
+        ("notes.txt", b"<svg onload=\"alert(1)\"/>"),
+        ("tool.exe", b"MZ\x90\x00\x03\x00\x00\x00"),
+        ("tool", b"\x7fELF\x02\x01\x01\x00"),
+        ("notes.txt", b"\x00\x01\x02"),
+    ] {
+        uploads(&ada, &group, name, bytes).await.refused(415, "unsupported_media_type");
+    }
+    uploads(&ada, &group, "empty.txt", b"").await.refused_for("file");
+    let named = uploads(&ada, &group, "../../etc/notes.txt", b"hello").await.expect(201);
+    assert_eq!((&named["filename"], &named["mime_type"]), (&json!("notes.txt"), &json!("text/plain")));
+    assert_eq!(kept(&server), 1, "nothing is kept of what is refused");
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_no_form_is_refused() {
+    let server = TestServer::with(|settings| settings.attachment_bytes = 1000).await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let path = format!("/conversations/{group}/attachments");
+
+    uploads(&ada, &group, "most.txt", &[b'x'; 1000]).await.expect(201);
+    uploads(&ada, &group, "more.txt", &[b'x'; 1001]).await.refused(413, "payload_too_large");
+    let no_form = ada.post(&format!("/conversations/{group}/attachments"), json!({"file": "no"})).await;
+    no_form.refused(415, "unsupported_media_type");
+    let request = ada.ask(Method::POST, &path).header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+    perform(request.body("--x\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n1\r\n--x--\r\n"))
+        .await
+        .refused_for("file");
+    let request = ada.ask(Method::POST, &path).header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+    perform(request.body("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nhalf"))
+        .await
+        .refused(400, "bad_request");
+}
+
+#[tokio::test]
+async fn an_upload_is_idempotent_by_its_id() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let file_id = new_id();
+
+    let replies = join_all((0..8).map(|_| uploads_as(&ada, &group, &file_id, PDF))).await;
+    let made = replies.iter().filter(|reply| reply.status == 201).count();
+    assert_eq!(made, 1, "{replies:?}");
+    for reply in replies {
+        assert!(matches!(reply.status, 200 | 201), "{reply}");
+        assert_eq!(id(&reply.body), file_id);
+    }
+    uploads_as(&ada, &group, &file_id, b"%PDF-1.4 other").await.refused(409, "idempotency_mismatch");
+    uploads_as(&bob, &group, &file_id, PDF).await.refused(409, "idempotency_mismatch");
+}
+
+#[tokio::test]
+async fn a_file_is_taken_once_and_only_by_who_uploaded_it() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let (group, other) = (ada.opens_group_with([&bob]).await, ada.opens_group_with([&bob]).await);
+    let file = id(&uploads(&ada, &group, "report.pdf", PDF).await.expect(201)).to_owned();
+    let with_file = |kind: &str| json!({"kind": kind, "attachment_ids": [file]});
+
+    bob.sends(&group, with_file("file")).await.refused_for("attachment_ids");
+    ada.sends(&other, with_file("file")).await.refused_for("attachment_ids");
+    ada.sends(&group, with_file("image")).await.refused_for("attachment_ids");
+    ada.sends(&group, json!({"kind": "file"})).await.refused_for("attachment_ids");
+    let too_many: Vec<_> = (0..11).map(|_| new_id()).collect();
+    ada.sends(&group, json!({"attachment_ids": too_many})).await.refused_for("attachment_ids");
+
+    let replies = join_all((0..8).map(|_| ada.sends(&group, with_file("file")))).await;
+    let (taken, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 201);
+    assert_eq!(taken.len(), 1);
+    for reply in refused {
+        reply.refused_for("attachment_ids");
+    }
+    ada.delete(&format!("/attachments/{file}")).await.refused_for("id");
+
+    let message =
+        json!({"id": new_id(), "attachment_ids": [id(&uploads(&ada, &group, "a.txt", b"a").await.expect(201))]});
+    let first = ada.sends(&group, message.clone()).await.expect(201);
+    assert_eq!(ada.sends(&group, message.clone()).await.expect(200), first);
+    let without = json!({"id": message["id"], "body": "none"});
+    ada.sends(&group, without).await.refused(409, "idempotency_mismatch");
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_kept_once_and_gone_with_the_last_who_needs_them() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let adas = uploads(&ada, &group, "one.pdf", PDF).await.expect(201);
+    let bobs = uploads(&bob, &group, "two.pdf", PDF).await.expect(201);
+    assert_eq!(kept(&server), 1);
+    let sent = ada.sends(&group, json!({"attachment_ids": [id(&adas)]})).await.expect(201);
+
+    ada.deletes(&sent, "everyone").await.expect(200);
+    server.clock.advance(Duration::minutes(1));
+    assert_eq!(
+        read(&server.client, &bob.get(&format!("/attachments/{}", id(&bobs))).await.expect(200)["url"], &[])
+            .await
+            .status,
+        200
+    );
+    bob.delete(&format!("/attachments/{}", id(&bobs))).await.expect(204);
+    bob.delete(&format!("/attachments/{}", id(&bobs))).await.refused(404, "not_found");
+
+    keeps_only(&server, 0).await;
+}
+
+#[tokio::test]
+async fn what_no_message_takes_is_collected_after_a_day() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let forgotten = uploads(&ada, &group, "forgotten.txt", b"forgotten").await.expect(201);
+    let taken = uploads(&ada, &group, "taken.txt", b"taken").await.expect(201);
+    ada.sends(&group, json!({"attachment_ids": [id(&taken)]})).await.expect(201);
+
+    server.clock.advance(Duration::hours(25));
+    let ada = ada.signs_in_again().await;
+    keeps_only(&server, 1).await;
+
+    ada.get(&format!("/attachments/{}", id(&forgotten))).await.refused(404, "not_found");
+    ada.get(&format!("/attachments/{}", id(&taken))).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_quota_is_exact_under_parallel_uploads() {
+    let server = TestServer::with(|settings| settings.storage_quota_bytes = 35).await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let texts: Vec<_> = (0..8).map(|nth| format!("text {nth} ...")).collect();
+
+    let replies = join_all(texts.iter().map(|text| uploads(&ada, &group, "a.txt", &text.as_bytes()[..10]))).await;
+
+    let (kept, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 201);
+    assert_eq!(kept.len(), 3);
+    for reply in refused {
+        reply.refused(409, "limit_reached");
+    }
+    ada.delete(&format!("/attachments/{}", id(&kept[0].body))).await.expect(204);
+    uploads(&ada, &group, "a.txt", b"0123456789").await.expect(201);
+    uploads(&ada, &group, "b.txt", b"0123456789").await.refused(409, "limit_reached");
+}
