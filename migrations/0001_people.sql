@@ -89,7 +89,7 @@ create table personal_changes (
     conversation_id uuid,
     message_id      uuid,
     constraint personal_changes_pkey primary key (user_id, seq),
-    constraint personal_changes_kind_check check (kind in ('preferences', 'hidden', 'block'))
+    constraint personal_changes_kind_check check (kind in ('preferences', 'hidden', 'block', 'scheduled'))
 );
 comment on table personal_changes is
     'The log of what concerns one person alone; seq is gapless per person. A row says what changed, the tables say what it is now.';

@@ -9,6 +9,8 @@ create table conversations (
     description             text,
     history_for_new_members text        not null default 'all',
     members_may_pin         boolean     not null default false,
+    -- Seconds after which what is said from now on goes by itself.
+    expires_in              integer,
     created_by              uuid        not null,
     created_at              timestamptz not null,
     updated_at              timestamptz not null,
@@ -21,7 +23,8 @@ create table conversations (
     deleted_at              timestamptz,
     constraint conversations_pkey primary key (id),
     constraint conversations_kind_check check (kind in ('direct', 'group')),
-    constraint conversations_history_check check (history_for_new_members in ('all', 'from_joining'))
+    constraint conversations_history_check check (history_for_new_members in ('all', 'from_joining')),
+    constraint conversations_expires_check check (expires_in > 0)
 ) with (fillfactor = 70);
 comment on table conversations is
     'One row is one conversation. No index on anything that a send moves (head_seq, message_no, active_at), so that a send stays a HOT update.';

@@ -41,6 +41,9 @@ create index messages_changed_idx on messages (conversation_id, changed_seq) whe
 create index messages_deleted_idx on messages (conversation_id, seq) where deleted_at is not null;
 create index messages_mentions_all_idx on messages (conversation_id, seq) where mentions_all;
 create index messages_pinned_idx on messages (conversation_id, pinned_at, seq) where pinned_at is not null;
+-- Led by the time: what is due is looked for in all conversations at once, and there is never much of it.
+create index messages_expires_idx on messages (expires_at, conversation_id, seq)
+    where expires_at is not null and deleted_at is null;
 
 create table message_edits (
     conversation_id uuid        not null,

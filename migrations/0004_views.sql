@@ -1,6 +1,38 @@
 -- What a member sees, defined once. Everything that shows unread counts reads it from here.
+-- A function that PostgreSQL takes apart like a view, since what counts depends on what time it is.
 
-create view own_conversations as
+create function own_conversations(at timestamptz)
+returns table (
+    user_id uuid,
+    conversation_id uuid,
+    role text,
+    floor_seq bigint,
+    cleared_seq bigint,
+    read_seq bigint,
+    delivered_seq bigint,
+    moved_at timestamptz,
+    kind text,
+    category text,
+    name text,
+    description text,
+    history_for_new_members text,
+    members_may_pin boolean,
+    expires_in integer,
+    created_by uuid,
+    created_at timestamptz,
+    updated_at timestamptz,
+    head_seq bigint,
+    member_count integer,
+    active_at timestamptz,
+    pinned_at timestamptz,
+    archived_at timestamptz,
+    muted_until timestamptz,
+    notify text,
+    draft text,
+    unread bigint,
+    mentions bigint,
+    last_message_seq bigint)
+language sql stable as $$
 select
     member.user_id,
     member.conversation_id,
@@ -16,6 +48,7 @@ select
     conversation.description,
     conversation.history_for_new_members,
     conversation.members_may_pin,
+    conversation.expires_in,
     conversation.created_by,
     conversation.created_at,
     conversation.updated_at,
@@ -27,13 +60,19 @@ select
     preference.muted_until,
     coalesce(preference.notify, 'all') as notify,
     preference.draft,
-    -- Countable messages above my cursor, less those of them that are deleted for everyone or hidden by me.
+    -- Countable messages above my cursor, less those of them that are deleted for everyone, expired or hidden by me.
     conversation.message_no - greatest(member.read_no, member.floor_no)
         - (select count(*)
            from messages gone
            where gone.conversation_id = member.conversation_id
              and gone.deleted_at is not null
              and gone.seq > greatest(member.read_seq, member.floor_seq))
+        - (select count(*)
+           from messages expired
+           where expired.conversation_id = member.conversation_id
+             and expired.deleted_at is null
+             and expired.expires_at <= at
+             and expired.seq > greatest(member.read_seq, member.floor_seq))
         - (select count(*)
            from hidden_messages hidden
            join messages unseen
@@ -42,6 +81,7 @@ select
              and hidden.user_id = member.user_id
              and hidden.message_seq > greatest(member.read_seq, member.floor_seq)
              and unseen.deleted_at is null
+             and (unseen.expires_at is null or unseen.expires_at > at)
              and unseen.kind <> 'system') as unread,
     (select count(*)
      from mentions mention
@@ -52,12 +92,18 @@ select
            select from hidden_messages hidden
            where hidden.conversation_id = mention.conversation_id
              and hidden.user_id = mention.user_id
-             and hidden.message_seq = mention.message_seq))
+             and hidden.message_seq = mention.message_seq)
+       and not exists (
+           select from messages expired
+           where expired.conversation_id = mention.conversation_id
+             and expired.seq = mention.message_seq
+             and expired.expires_at <= at))
         + (select count(*)
            from messages called
            where called.conversation_id = member.conversation_id
              and called.mentions_all
              and called.seq > greatest(member.read_seq, member.floor_seq)
+             and (called.expires_at is null or called.expires_at > at)
              and not exists (
                  select from mentions twice
                  where twice.conversation_id = called.conversation_id
@@ -83,6 +129,7 @@ from members member
 join conversations conversation on conversation.id = member.conversation_id
 left join preferences preference
     on preference.conversation_id = member.conversation_id and preference.user_id = member.user_id
-where member.left_at is null;
-comment on view own_conversations is
+where member.left_at is null
+$$;
+comment on function own_conversations is
     'One row is one conversation as one of its present members sees it, with exact unread counts.';

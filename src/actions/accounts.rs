@@ -26,7 +26,7 @@ use crate::{
     store::{
         idempotency,
         moderation::audit,
-        revocations, sessions as session_rows,
+        revocations, scheduled, sessions as session_rows,
         users::{self as rows, NewUser},
     },
 };
@@ -128,6 +128,8 @@ pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
     let (user_id, now) = (caller.user_id, ctx.clock.now());
     let mut tx = ctx.db.begin().await?;
     let user = rows::find(&mut *tx, user_id).await?.ok_or(Error::NotFound("user"))?;
+    // Before the person's own row is locked: whoever sends what is due has the plans first.
+    scheduled::delete_all(&mut *tx, user_id).await?;
     if !rows::anonymise(&mut *tx, user_id, now).await? {
         return Err(Error::NotFound("user"));
     }

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use super::{Context, group::GroupChange, members as membership, require_member};
 use crate::{
     domain::{
+        clock::Time,
         conversation::{
             Conversation, ConversationChange, ConversationFilter, ConversationKind, NewConversation, OwnConversation,
         },
@@ -43,13 +44,13 @@ pub async fn open(ctx: &Context, caller: &Caller, new: NewConversation) -> Resul
     if let (ConversationKind::Direct, [other]) = (new.kind, others.as_slice()) {
         let pair = (caller.user_id, *other);
         if let Some(found) = conversations::find_pair(&mut tx, pair).await? {
-            return Ok((false, own(&mut tx, caller.user_id, found).await?));
+            return Ok((false, own(&mut tx, caller.user_id, found, ctx.clock.now()).await?));
         }
         rules.may_open_direct(&roles[&caller.user_id], &roles[other])?;
         membership::require_no_block(&mut tx, caller, &others).await?;
         if let Some(found) = conversations::claim_pair(&mut tx, pair, id).await? {
             // Its maker's transaction ended between the two questions, so that it can be read now.
-            return Ok((false, own(&mut tx, caller.user_id, found).await?));
+            return Ok((false, own(&mut tx, caller.user_id, found, ctx.clock.now()).await?));
         }
     }
     if new.kind == ConversationKind::Group {
@@ -67,8 +68,8 @@ pub async fn open(ctx: &Context, caller: &Caller, new: NewConversation) -> Resul
     members::insert(&mut tx, id, &members, joining).await?;
 
     let users: Vec<_> = members.iter().map(|member| member.user_id).collect();
-    let events = membership::conversation_new(&mut tx, id, &users).await?;
-    let own = own(&mut tx, caller.user_id, id).await?;
+    let events = membership::conversation_new(&mut tx, id, &users, ctx.clock.now()).await?;
+    let own = own(&mut tx, caller.user_id, id, ctx.clock.now()).await?;
     ctx.commit(tx, events).await?;
     Ok((true, own))
 }
@@ -82,18 +83,19 @@ pub async fn list(
     limit: usize,
 ) -> Result<Page<OwnConversation>> {
     let mut db = ctx.db.acquire().await?;
-    let rows = conversations::list(&mut db, caller.user_id, filter, after, limit + 1).await?;
+    let now = ctx.clock.now();
+    let rows = conversations::list(&mut db, caller.user_id, filter, (after, limit + 1), now).await?;
     let page = Page::cut(rows, limit, place);
-    Ok(Page { items: complete(&mut db, page.items).await?, next_cursor: page.next_cursor })
+    Ok(Page { items: complete(&mut db, page.items, now).await?, next_cursor: page.next_cursor })
 }
 
 /// One conversation as the caller sees it.
 pub async fn get(ctx: &Context, caller: &Caller, id: ConversationId) -> Result<OwnConversation> {
     let mut db = ctx.db.acquire().await?;
-    own(&mut db, caller.user_id, id).await
+    own(&mut db, caller.user_id, id, ctx.clock.now()).await
 }
 
-/// Changes a group's settings.
+/// Changes the settings.
 pub async fn change(
     ctx: &Context,
     caller: &Caller,
@@ -104,7 +106,7 @@ pub async fn change(
     let mut tx = ctx.db.begin().await?;
     conversations::lock(&mut tx, &[id]).await?;
     let standing = require_member(&mut tx, id, caller.user_id).await?;
-    policy::may_change_settings(&standing)?;
+    policy::may_change_settings(&standing, &change)?;
     let rules = ctx.rulebook.rules();
     let before = conversations::shared(&mut tx, id).await?.ok_or(Error::NotFound("conversation"))?;
     let (after, changed) = applied(&before, change.redacted(&rules.redaction));
@@ -113,7 +115,7 @@ pub async fn change(
         rules.may_make_group(after.category.as_deref(), &standing.person_roles, &members)?;
     }
     if changed.is_empty() {
-        return own(&mut tx, caller.user_id, id).await;
+        return own(&mut tx, caller.user_id, id, ctx.clock.now()).await;
     }
 
     conversations::update_settings(&mut tx, &after).await?;
@@ -121,7 +123,7 @@ pub async fn change(
     let seq = group.entry(ChangeKind::ConversationUpdated, None);
     let what = json!({"event": "settings_changed", "changed": changed});
     let notice = group.close(&mut tx, "The settings were changed.", what).await?;
-    let own = own(&mut tx, caller.user_id, id).await?;
+    let own = own(&mut tx, caller.user_id, id, ctx.clock.now()).await?;
     let shared = Conversation { head_seq: seq, ..own.shared.clone() };
     ctx.commit(tx, vec![Event::ConversationUpdated(seq, shared), Event::MessageNew(notice)]).await?;
     Ok(own)
@@ -141,7 +143,7 @@ pub async fn delete(ctx: &Context, caller: &Caller, id: ConversationId) -> Resul
         ConversationKind::Direct => {
             let cleared_seq = members::clear(&mut tx, id, caller.user_id).await?;
             personal::log(&mut tx, caller.user_id, PersonalKind::Preferences, Some(id), None).await?;
-            let own = own(&mut tx, caller.user_id, id).await?;
+            let own = own(&mut tx, caller.user_id, id, ctx.clock.now()).await?;
             let preferences = ConversationPreferences { conversation_id: id, preferences: own.preferences };
             vec![Event::FloorMoved(caller.user_id, preferences, cleared_seq)]
         }
@@ -150,13 +152,13 @@ pub async fn delete(ctx: &Context, caller: &Caller, id: ConversationId) -> Resul
 }
 
 /// One conversation as one member sees it.
-pub async fn own(db: &mut PgConnection, user: UserId, id: ConversationId) -> Result<OwnConversation> {
-    let rows = conversations::own(db, user, &[id]).await?;
-    complete(db, rows).await?.pop().ok_or(Error::NotFound("conversation"))
+pub async fn own(db: &mut PgConnection, user: UserId, id: ConversationId, now: Time) -> Result<OwnConversation> {
+    let rows = conversations::own(db, user, &[id], now).await?;
+    complete(db, rows, now).await?.pop().ok_or(Error::NotFound("conversation"))
 }
 
 /// Loads participants and last messages of conversations: the same few queries, however many there are.
-pub async fn complete(db: &mut PgConnection, rows: Vec<OwnRow>) -> Result<Vec<OwnConversation>> {
+pub async fn complete(db: &mut PgConnection, rows: Vec<OwnRow>, now: Time) -> Result<Vec<OwnConversation>> {
     let mut ids: Vec<_> = rows.iter().map(|row| row.own.shared.id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -169,7 +171,7 @@ pub async fn complete(db: &mut PgConnection, rows: Vec<OwnRow>) -> Result<Vec<Ow
     }
     let lows = receipts::lows(db, &ids).await?;
     let mut latest = HashMap::new();
-    for mut message in messages::by_seqs(db, &seqs).await? {
+    for mut message in messages::by_seqs(db, &seqs, now).await? {
         receipts::set_status(&lows, &mut message);
         latest.insert((message.conversation_id, message.seq), message);
     }
@@ -216,6 +218,7 @@ fn make(ctx: &Context, caller: &Caller, id: ConversationId, new: NewConversation
         description: new.description,
         history_for_new_members: new.history_for_new_members,
         members_may_pin: new.members_may_pin,
+        expires_in: new.expires_in,
         created_by: caller.user_id,
         created_at: now,
         updated_at: now,
@@ -233,12 +236,14 @@ fn applied(before: &Conversation, change: ConversationChange) -> (Conversation, 
     after.category = change.category.unwrap_or(after.category);
     after.history_for_new_members = change.history_for_new_members.unwrap_or(after.history_for_new_members);
     after.members_may_pin = change.members_may_pin.unwrap_or(after.members_may_pin);
+    after.expires_in = change.expires_in.unwrap_or(after.expires_in);
     let fields = [
         ("name", json!(before.name), json!(after.name)),
         ("description", json!(before.description), json!(after.description)),
         ("category", json!(before.category), json!(after.category)),
         ("history_for_new_members", json!(before.history_for_new_members), json!(after.history_for_new_members)),
         ("members_may_pin", json!(before.members_may_pin), json!(after.members_may_pin)),
+        ("expires_in", json!(before.expires_in), json!(after.expires_in)),
     ];
     let changed = fields.into_iter().filter(|(_, before, after)| before != after);
     (after, changed.map(|(name, _, value)| (name.to_owned(), value)).collect())

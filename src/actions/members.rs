@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use super::{Context, conversations::complete, group::GroupChange, require_member};
 use crate::{
     domain::{
+        clock::Time,
         conversation::HistoryRule,
         error::{Error, Reason, Result},
         event::Event,
@@ -112,7 +113,7 @@ pub async fn add(
     let notice = change.close(&mut tx, "People were added.", what).await?;
 
     let added = members::participants(&mut tx, conversation, &joiners).await?;
-    let mut events = conversation_new(&mut tx, conversation, &joiners).await?;
+    let mut events = conversation_new(&mut tx, conversation, &joiners, ctx.clock.now()).await?;
     events.extend(added.into_iter().map(Event::ParticipantAdded));
     events.push(Event::MessageNew(notice));
     let answer = members::participants(&mut tx, conversation, user_ids).await?;
@@ -190,10 +191,11 @@ pub async fn conversation_new(
     tx: &mut PgConnection,
     conversation: ConversationId,
     users: &[UserId],
+    now: Time,
 ) -> Result<Vec<Event>> {
-    let rows = conversations::own_of_many(tx, conversation, users).await?;
+    let rows = conversations::own_of_many(tx, conversation, users, now).await?;
     let users: Vec<_> = rows.iter().map(|row| row.user_id).collect();
-    let own = complete(tx, rows).await?;
+    let own = complete(tx, rows, now).await?;
     Ok(users.into_iter().zip(own).map(|(user, own)| Event::ConversationNew(user, Box::new(own))).collect())
 }
 

@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub mod accounts;
+pub mod alarm;
 pub mod attachments;
 pub mod blocks;
 pub mod conversations;
@@ -45,6 +46,7 @@ pub mod presence;
 pub mod receipts;
 pub mod repair;
 pub mod rules;
+pub mod scheduled;
 pub mod search;
 pub mod sessions;
 pub mod sync;
@@ -80,6 +82,10 @@ pub struct Context {
     pub sends: lanes::Lanes<messages::send::Item>,
     /// The entrance to the writer of cursors.
     pub moves: lanes::Lanes<receipts::writer::Move>,
+    /// When the next message expires.
+    pub expiry: alarm::Alarm,
+    /// When the next scheduled message is due.
+    pub plans: alarm::Alarm,
 }
 
 impl Context {

@@ -17,7 +17,11 @@ use crate::{
         page::Page,
         user::Caller,
     },
-    store::{conversations, messages, moderation as rows, users},
+    store::{
+        conversations,
+        messages::{self, Reader},
+        moderation as rows, users,
+    },
 };
 
 /// Asks an operator to look at somebody, or at a message that the caller can see. Says whether it is new.
@@ -32,7 +36,7 @@ pub async fn report(ctx: &Context, caller: &Caller, reported: Reported, reason: 
             (user, None, None)
         }
         Reported::Message(conversation, id) => {
-            let (_, message) = history::visible(&mut tx, caller, conversation, id).await?;
+            let (_, message) = history::visible(ctx, &mut tx, caller, conversation, id).await?;
             (message.sender_id, Some(conversation), Some(message))
         }
     };
@@ -134,7 +138,8 @@ pub async fn delete_message(
     let actor = require_operator(&mut tx, caller).await?;
     conversations::lock(&mut tx, &[conversation]).await?;
     let shared = conversations::shared(&mut tx, conversation).await?.ok_or(Error::NotFound("message"))?;
-    let found = messages::by_id(&mut tx, conversation, id, 0).await?;
+    let reader = Reader { conversation_id: conversation, user_id: caller.user_id, floor_seq: 0, now: ctx.clock.now() };
+    let found = messages::by_id(&mut tx, reader, id).await?;
     let message = found.filter(|found| found.kind != MessageKind::System).ok_or(Error::NotFound("message"))?;
     if message.deleted_at.is_some() {
         return Ok(message);

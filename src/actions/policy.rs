@@ -61,7 +61,7 @@ pub async fn check(ctx: &Context, caller: &Caller, question: Question) -> Result
             ruling(&hear(&rules, &mut tx, &standing, me, &attachments).await?.verdict)
         }
         Question::EditMessage { conversation_id, message_id } => {
-            let (standing, message) = history::visible(&mut tx, caller, conversation_id, message_id).await?;
+            let (standing, message) = history::visible(ctx, &mut tx, caller, conversation_id, message_id).await?;
             policy::may_edit(me, &message)?;
             match hear(&rules, &mut tx, &standing, me, &[]).await?.verdict {
                 Ok(_) => rules.may_edit_since(message.created_at, ctx.clock.now()).into(),
@@ -69,7 +69,7 @@ pub async fn check(ctx: &Context, caller: &Caller, question: Question) -> Result
             }
         }
         Question::DeleteMessage { conversation_id, message_id } => {
-            let (standing, message) = history::visible(&mut tx, caller, conversation_id, message_id).await?;
+            let (standing, message) = history::visible(ctx, &mut tx, caller, conversation_id, message_id).await?;
             policy::may_delete_for_everyone(me, &standing, &message)?;
             let since = if policy::moderates(&standing) { ctx.clock.now() } else { message.created_at };
             rules.may_delete_since(since, ctx.clock.now()).into()

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use super::members as membership;
 use crate::{
     domain::{
+        clock::Time,
         error::Result,
         event::Event,
         ids::{ConversationId, UserId},
@@ -21,8 +22,13 @@ use crate::{
 };
 
 /// The events after one place in a log and up to another, in order. Each is rendered from what there is now, so that
-/// words deleted since do not come back.
-pub async fn events_between(db: &PgPool, conversation: ConversationId, after: i64, up_to: i64) -> Result<Vec<Event>> {
+/// words deleted or expired since do not come back.
+pub async fn events_between(
+    db: &PgPool,
+    conversation: ConversationId,
+    (after, up_to): (i64, i64),
+    now: Time,
+) -> Result<Vec<Event>> {
     let mut tx = db.begin().await?;
     let births = changes::births(&mut tx, conversation, after, up_to).await?;
     let entries = changes::between(&mut tx, conversation, after, up_to).await?;
@@ -31,14 +37,14 @@ pub async fn events_between(db: &PgPool, conversation: ConversationId, after: i6
     seqs.dedup();
     let places: Vec<_> = seqs.into_iter().map(|seq| (conversation, seq)).collect();
     let by_seq: HashMap<i64, Message> =
-        messages::by_seqs(&mut tx, &places).await?.into_iter().map(|message| (message.seq, message)).collect();
+        messages::by_seqs(&mut tx, &places, now).await?.into_iter().map(|message| (message.seq, message)).collect();
 
     let mut events: Vec<(i64, Event)> =
         births.iter().filter_map(|seq| Some((*seq, Event::MessageNew(by_seq.get(seq)?.clone())))).collect();
     for entry in entries {
         if let (ChangeKind::ParticipantAdded | ChangeKind::ParticipantRemoved, Some(user)) = (entry.kind, entry.user_id)
         {
-            let own = own_event(&mut tx, conversation, user).await?;
+            let own = own_event(&mut tx, conversation, user, now).await?;
             events.extend(own.into_iter().map(|event| (entry.seq, event)));
         }
         if let Some(event) = event(&mut tx, conversation, &entry, &by_seq).await? {
@@ -57,8 +63,13 @@ pub async fn heads(db: &PgPool, ids: &[ConversationId]) -> Result<Vec<(Conversat
 }
 
 /// What somebody who came or went is told themselves, by how it is now.
-async fn own_event(tx: &mut sqlx::PgConnection, conversation: ConversationId, user: UserId) -> Result<Vec<Event>> {
-    let new = membership::conversation_new(tx, conversation, &[user]).await?;
+async fn own_event(
+    tx: &mut sqlx::PgConnection,
+    conversation: ConversationId,
+    user: UserId,
+    now: Time,
+) -> Result<Vec<Event>> {
+    let new = membership::conversation_new(tx, conversation, &[user], now).await?;
     let is_gone = new.is_empty();
     Ok(if is_gone { vec![Event::ConversationRemoved(conversation, vec![user])] } else { new })
 }

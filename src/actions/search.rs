@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use super::{Context, require_member};
 use crate::{
     domain::{
+        clock::Time,
         error::{Error, Result},
         ids::{ConversationId, UserId},
         limits::Limit,
@@ -69,7 +70,7 @@ pub async fn messages(
     let sort = if query.wanted.is_empty() { Sort::Newest } else { question.sort };
     let hits = rows::hits(&mut tx, &criteria, page::window(sort, limit)).await?;
     let (hits, next) = page::cut(&hits, sort, cursor, limit);
-    let messages = load(&mut tx, &hits).await?;
+    let messages = load(&mut tx, &hits, criteria.now).await?;
     tx.commit().await?;
     Ok(Page { items: show(messages, query.wanted).await?, next_cursor: next.map(|cursor| cursor.to_string()) })
 }
@@ -122,11 +123,11 @@ fn narrowed<T: Copy + PartialEq>(named: Option<Vec<T>>, given: Option<T>) -> Opt
 }
 
 /// The messages of hits, in their order.
-async fn load(db: &mut PgConnection, hits: &[Hit]) -> Result<Vec<(Hit, Message)>> {
+async fn load(db: &mut PgConnection, hits: &[Hit], now: Time) -> Result<Vec<(Hit, Message)>> {
     let seqs: Vec<_> = hits.iter().map(|hit| (hit.place.conversation_id, hit.place.seq)).collect();
     let conversations: Vec<_> = seqs.iter().map(|(conversation, _)| *conversation).collect();
     let lows = receipts::lows(db, &conversations).await?;
-    let mut messages: HashMap<_, _> = messages::by_seqs(db, &seqs)
+    let mut messages: HashMap<_, _> = messages::by_seqs(db, &seqs, now)
         .await?
         .into_iter()
         .map(|message| ((message.conversation_id, message.seq), message))

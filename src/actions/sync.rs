@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use super::{Context, conversations::complete};
 use crate::{
     domain::{
+        clock::Time,
         error::Result,
         ids::ConversationId,
         limits,
@@ -16,7 +17,9 @@ use crate::{
         user::Caller,
     },
     store::{
-        conversations, members, messages, personal, receipts,
+        conversations, members,
+        messages::{self, Reader},
+        personal, receipts, scheduled,
         sync::{self as standings, Standing},
     },
 };
@@ -38,6 +41,7 @@ impl Missed {
 pub async fn sync(ctx: &Context, caller: &Caller, request: &SyncRequest) -> Result<SyncAnswer> {
     // Asked before the snapshot is taken: a cursor that moves in between is told twice rather than never.
     let settled = standings::settled_until(&mut *ctx.db.acquire().await?).await?;
+    let now = ctx.clock.now();
     let mut tx = ctx.db.begin_with("begin isolation level repeatable read, read only").await?;
     let since = request.own_cursor.map_or(settled, OwnCursor::receipts_known_until);
     let own_seq = personal::head(&mut tx, caller.user_id).await?;
@@ -69,14 +73,14 @@ pub async fn sync(ctx: &Context, caller: &Caller, request: &SyncRequest) -> Resu
             continue;
         } else {
             places -= 1;
-            look_up(&mut tx, caller, cursor, &standing, room).await?
+            look_up(&mut tx, standing.reader(caller.user_id, now), (cursor, standing.head_seq), room).await?
         };
         room -= found.messages.len();
         answer.has_more |= found.up_to < standing.head_seq;
         answer.cursors.insert(standing.conversation_id, found.up_to);
         missed.push((standing, found));
     }
-    answer.conversations = fill(&mut tx, caller, missed).await?;
+    answer.conversations = fill(&mut tx, caller, missed, now).await?;
     tx.rollback().await?;
     Ok(answer)
 }
@@ -94,39 +98,37 @@ async fn own_matters(tx: &mut PgConnection, caller: &Caller, cursor: Option<OwnC
         preferences: personal::preferences_after(tx, caller.user_id, after).await?,
         hidden: personal::hidden_after(tx, caller.user_id, after).await?,
         blocks: personal::blocks(tx, caller.user_id).await?,
+        scheduled: scheduled::changed_after(tx, caller.user_id, after).await?,
     })
 }
 
 async fn look_up(
     tx: &mut PgConnection,
-    caller: &Caller,
-    cursor: Option<i64>,
-    standing: &Standing,
+    reader: Reader,
+    (cursor, head_seq): (Option<i64>, i64),
     room: usize,
 ) -> Result<Missed> {
     match cursor {
-        Some(cursor) => since(tx, standing, cursor, room).await,
-        None => newest(tx, caller, standing, room).await,
+        Some(cursor) => since(tx, reader, (cursor, head_seq), room).await,
+        None => newest(tx, reader, head_seq, room).await,
     }
 }
 
 /// A conversation that the client does not know: its newest messages, and all who are in it.
-async fn newest(tx: &mut PgConnection, caller: &Caller, standing: &Standing, room: usize) -> Result<Missed> {
-    let reader = (standing.conversation_id, caller.user_id, standing.floor_seq);
+async fn newest(tx: &mut PgConnection, reader: Reader, head_seq: i64, room: usize) -> Result<Missed> {
     let mut newest = messages::beside(tx, reader, Window::Newest, room.min(sync::NEWEST)).await?;
     newest.sort_unstable_by_key(|message| message.changed_seq);
-    let participants = members::page(tx, standing.conversation_id, None, limits::RECEIPTS_MEMBERS).await?;
-    Ok(Missed { messages: newest, participants, up_to: standing.head_seq })
+    let participants = members::page(tx, reader.conversation_id, None, limits::RECEIPTS_MEMBERS).await?;
+    Ok(Missed { messages: newest, participants, up_to: head_seq })
 }
 
 /// What changed after a place in the log, as far as there is room for it.
-async fn since(tx: &mut PgConnection, standing: &Standing, cursor: i64, room: usize) -> Result<Missed> {
-    let id = standing.conversation_id;
-    let mut found = messages::changed_after(tx, id, cursor, standing.floor_seq, room + 1).await?;
+async fn since(tx: &mut PgConnection, reader: Reader, (cursor, head_seq): (i64, i64), room: usize) -> Result<Missed> {
+    let mut found = messages::changed_after(tx, reader, cursor, room + 1).await?;
     // Those who were in it from the beginning have no entry in the log.
     let after = if cursor == 0 { -1 } else { cursor };
-    let mut participants = members::changed_after(tx, id, after, sync::MAX_LIMIT + 1).await?;
-    let mut up_to = standing.head_seq;
+    let mut participants = members::changed_after(tx, reader.conversation_id, after, sync::MAX_LIMIT + 1).await?;
+    let mut up_to = head_seq;
     if found.len() > room {
         found.truncate(room);
         up_to = found.last().map_or(cursor, |message| message.changed_seq);
@@ -144,10 +146,11 @@ async fn fill(
     tx: &mut PgConnection,
     caller: &Caller,
     missed: Vec<(Standing, Missed)>,
+    now: Time,
 ) -> Result<Vec<SyncedConversation>> {
     let ids: Vec<_> = missed.iter().map(|(standing, _)| standing.conversation_id).collect();
-    let rows = conversations::own(tx, caller.user_id, &ids).await?;
-    let own = complete(tx, rows).await?;
+    let rows = conversations::own(tx, caller.user_id, &ids, now).await?;
+    let own = complete(tx, rows, now).await?;
     let mut own: HashMap<_, _> = own.into_iter().map(|own| (own.shared.id, own)).collect();
     let lows = receipts::lows(tx, &ids).await?;
     let mut filled = Vec::with_capacity(missed.len());

@@ -28,7 +28,7 @@ pub async fn tell(ctx: &Context, touched: &[Touch]) -> Result<()> {
     let mut db = ctx.db.acquire().await?;
     let people = concerned(ctx, &mut db, touched).await?;
     for people in people.chunks(COUNTED_AT_ONCE) {
-        let counted = counts::unread_of_many(&mut db, people).await?;
+        let counted = counts::unread_of_many(&mut db, people, ctx.clock.now()).await?;
         let told =
             counted.into_iter().map(|(user, count, total)| Envelope::of(&Event::UnreadChanged(user, count, total)));
         ctx.cluster.bus.tell_here(told.collect()).await;

@@ -22,7 +22,8 @@ pub async fn make(
     ends: (&Lifecycle, &CancellationToken),
 ) -> anyhow::Result<Cluster> {
     let (lifecycle, idle) = ends;
-    let setup = Setup { clock, log: log(db), tail_check: TAIL_CHECK, stop: idle.clone(), tasks: lifecycle.tasks() };
+    let setup =
+        Setup { clock, log: log(db, clock), tail_check: TAIL_CHECK, stop: idle.clone(), tasks: lifecycle.tasks() };
     match &settings.redis_url {
         Some(url) => Cluster::redis(url.reveal(), &setup).await,
         None => Ok(Cluster::local(&setup)),
@@ -30,13 +31,13 @@ pub async fn make(
 }
 
 /// The logs in PostgreSQL, as the ordering asks for them.
-fn log(db: &PgPool) -> Log {
-    let (entries, heads) = (db.clone(), db.clone());
+fn log(db: &PgPool, clock: &Clock) -> Log {
+    let (entries, heads, clock) = (db.clone(), db.clone(), clock.clone());
     Log {
         refetch: Arc::new(move |conversation, after, up_to| {
-            let db = entries.clone();
+            let (db, now) = (entries.clone(), clock.now());
             in_time(async move {
-                let events = repair::events_between(&db, conversation, after, up_to).await?;
+                let events = repair::events_between(&db, conversation, (after, up_to), now).await?;
                 Ok(events.iter().map(Envelope::of).collect())
             })
             .boxed()

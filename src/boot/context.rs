@@ -11,6 +11,7 @@ use super::lifecycle::Lifecycle;
 use crate::{
     actions::{
         Context,
+        alarm::Alarm,
         lanes::{Exit, Lanes},
         messages::{send, writer::Sending},
         receipts::writer::{self as moves, Marking},
@@ -61,8 +62,22 @@ pub async fn make(
     let (sends, send_lanes) = Lanes::new(WRITERS, send::WAITING);
     let (moves, move_lanes) = Lanes::new(CURSOR_WRITERS, moves::WAITING);
     let passwords = Passwords::new(PASSWORDS_AT_ONCE, PASSWORDS_WAITING);
-    let ctx =
-        Arc::new(Context { db, clock, settings, rulebook, cluster, passwords, tokens, links, media, sends, moves });
+    let (expiry, plans) = (Alarm::new(&clock), Alarm::new(&clock));
+    let ctx = Arc::new(Context {
+        db,
+        clock,
+        settings,
+        rulebook,
+        cluster,
+        passwords,
+        tokens,
+        links,
+        media,
+        sends,
+        moves,
+        expiry,
+        plans,
+    });
     start_writers(&ctx, || Sending, send_lanes, ends);
     start_writers(&ctx, || Marking, move_lanes, ends);
     Ok(ctx)

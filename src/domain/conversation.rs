@@ -54,6 +54,8 @@ pub struct Conversation {
     pub history_for_new_members: HistoryRule,
     /// Whether plain members may pin.
     pub members_may_pin: bool,
+    /// Seconds after which what is said from now on goes by itself.
+    pub expires_in: Option<i32>,
     /// Who made it.
     pub created_by: UserId,
     /// When it was made.
@@ -106,9 +108,11 @@ pub struct NewConversation {
     pub history_for_new_members: HistoryRule,
     /// Whether plain members may pin.
     pub members_may_pin: bool,
+    /// Seconds after which what is said goes by itself.
+    pub expires_in: Option<i32>,
 }
 
-/// A change of a group's settings. `None` leaves a field as it is, `Some(None)` clears it.
+/// A change of a conversation's settings. `None` leaves a field as it is, `Some(None)` clears it.
 #[derive(Clone, Debug, Default)]
 pub struct ConversationChange {
     /// The name.
@@ -121,6 +125,8 @@ pub struct ConversationChange {
     pub history_for_new_members: Option<HistoryRule>,
     /// Whether plain members may pin.
     pub members_may_pin: Option<bool>,
+    /// Seconds after which what is said goes by itself.
+    pub expires_in: Option<Option<i32>>,
 }
 
 /// Which of one's conversations to list.
@@ -154,6 +160,7 @@ impl NewConversation {
             return Err(Error::field("participant_ids", "too_many", says));
         }
         check_settings(self.name.as_deref(), self.description.as_deref(), self.category.as_deref())?;
+        text::check_lifetime(self.expires_in)?;
         match self.kind {
             ConversationKind::Direct if others.len() != 1 => Err(Error::field(
                 "participant_ids",
@@ -176,14 +183,25 @@ impl ConversationChange {
         Self { name: redacted(self.name), description: redacted(self.description), ..self }
     }
 
-    /// Refuses settings that a group may not have.
+    /// Refuses settings that no conversation may have.
     pub fn check(&self) -> Result<()> {
         let given = |field: &Option<Option<String>>| field.clone().flatten();
         check_settings(
             given(&self.name).as_deref(),
             given(&self.description).as_deref(),
             given(&self.category).as_deref(),
-        )
+        )?;
+        text::check_lifetime(self.expires_in.flatten())
+    }
+
+    /// Whether it is only about how long what is said stays, which is for both in a direct conversation to say.
+    pub fn is_only_of_lifetime(&self) -> bool {
+        let Self { name, description, category, history_for_new_members, members_may_pin, expires_in: _ } = self;
+        name.is_none()
+            && description.is_none()
+            && category.is_none()
+            && history_for_new_members.is_none()
+            && members_may_pin.is_none()
     }
 }
 

@@ -148,6 +148,9 @@ pub enum Conflict {
     /// A forwarded message says what somebody else said.
     #[error("A forwarded message is a copy and can't be edited.")]
     ForwardIsFixed,
+    /// The scheduled message was sent, failed or was cancelled.
+    #[error("The scheduled message is not pending any more.")]
+    NotPending,
     /// They are in the conversation already.
     #[error("They are in the conversation already.")]
     AlreadyMember,

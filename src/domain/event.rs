@@ -11,6 +11,7 @@ use super::{
     presence::{Glimpse, Onlookers, Presence},
     reaction::ReactionChange,
     receipt::{Advance, ReceiptCounts, Unread},
+    scheduled::Plan,
 };
 
 /// Something that sockets are told.
@@ -36,7 +37,7 @@ pub enum Event {
     ParticipantUpdated(Participant),
     /// Somebody left or was removed.
     ParticipantRemoved(Participant),
-    /// A group's settings changed; with the log's place of the change.
+    /// The settings changed; with the log's place of the change.
     ConversationUpdated(i64, Conversation),
     /// The person is in a conversation that is new to them.
     ConversationNew(UserId, Box<OwnConversation>),
@@ -60,6 +61,8 @@ pub enum Event {
     BlockAdded(UserId, UserId),
     /// The person blocks somebody no more.
     BlockRemoved(UserId, UserId),
+    /// A message that the person scheduled was planned, changed, cancelled, sent or refused.
+    PlanChanged(Box<Plan>),
     /// Somebody is typing.
     TypingStarted(Glimpse),
     /// Somebody stopped typing.
@@ -177,8 +180,10 @@ impl Event {
             | Self::TypingStopped(glimpse)
             | Self::ConversationJoined(glimpse)
             | Self::ConversationLeft(glimpse) => Some(glimpse.conversation_id),
+            // A plan is about its maker, who may have left the conversation.
             Self::BlockAdded(..)
             | Self::BlockRemoved(..)
+            | Self::PlanChanged(_)
             | Self::UserOnline(..)
             | Self::UserOffline(..)
             | Self::PresenceChanged(..) => None,
@@ -209,6 +214,7 @@ impl Event {
             | Self::UnreadChanged(..)
             | Self::BlockAdded(..)
             | Self::BlockRemoved(..)
+            | Self::PlanChanged(_)
             | Self::TypingStarted(..)
             | Self::TypingStopped(..)
             | Self::ConversationJoined(..)
@@ -250,6 +256,7 @@ impl Event {
             | Self::FloorMoved(user, ..)
             | Self::BlockAdded(user, _)
             | Self::BlockRemoved(user, _) => Audience::Users(vec![*user]),
+            Self::PlanChanged(plan) => Audience::Users(vec![plan.user_id]),
             Self::TypingStarted(glimpse)
             | Self::TypingStopped(glimpse)
             | Self::ConversationJoined(glimpse)

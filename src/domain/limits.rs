@@ -28,6 +28,12 @@ pub const REACTION_USERS: usize = 10;
 pub const ATTACHMENTS: usize = 10;
 /// Characters in the name of a file.
 pub const FILENAME_CHARACTERS: usize = 200;
+/// Seconds for which a message stays at most, where it does not stay for good.
+pub const EXPIRES_IN_SECONDS: i32 = 365 * 24 * 60 * 60;
+/// Messages of one person that are yet to be sent at their times.
+pub const SCHEDULED: usize = 100;
+/// Seconds from now within which a message can be scheduled: a year.
+pub const SCHEDULED_AHEAD_SECONDS: i64 = 365 * 24 * 60 * 60;
 /// Bytes of a text frame on a socket.
 pub const FRAME_BYTES: usize = 64 * 1024;
 /// Members up to which all receipts travel with a conversation.

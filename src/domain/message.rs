@@ -1,5 +1,6 @@
 //! Messages: what is sent, what is kept, and what a retry is compared with.
 
+use chrono::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -74,9 +75,9 @@ pub struct ReplyTo {
     pub sender_id: UserId,
     /// What it is.
     pub kind: MessageKind,
-    /// How its body begins; nothing once it was deleted.
+    /// How its body begins; nothing once it was deleted or has expired.
     pub preview: Option<String>,
-    /// When it was deleted for everyone.
+    /// When it was deleted for everyone, or expired.
     pub deleted_at: Option<Time>,
 }
 
@@ -144,7 +145,7 @@ pub struct Message {
 }
 
 /// A message that somebody wants to send.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// The client's own id; a retry carries the same.
     pub id: MessageId,
@@ -168,6 +169,8 @@ pub struct Draft {
     pub mentions_all: bool,
     /// Where it is copied from; all but the id is the original's then.
     pub forwarded_from: Option<ForwardedFrom>,
+    /// Seconds after which it goes by itself.
+    pub expires_in: Option<i32>,
 }
 
 /// One version that an edit replaced.
@@ -281,11 +284,20 @@ impl Message {
             mentions: Vec::new(),
             mentions_all: false,
             forwarded_from: Some(ForwardedFrom { conversation_id: origin, ..first }),
+            expires_in: None,
         }
     }
 }
 
 impl Draft {
+    /// The same without what is taken out of texts.
+    #[must_use]
+    pub fn redacted(self, redaction: &Redaction) -> Self {
+        let metadata = self.metadata.map(|metadata| redaction.json(metadata));
+        let location = self.location.map(|location| location.redacted(redaction));
+        Self { body: redaction.option(self.body), metadata, location, ..self }
+    }
+
     /// Refuses what no message may be, whoever sends it.
     pub fn check(&self) -> Result<()> {
         match self.kind {
@@ -317,7 +329,14 @@ impl Draft {
             location.check()?;
         }
         check_mentions(&self.mentions)?;
+        text::check_lifetime(self.expires_in)?;
         self.metadata.as_ref().map_or(Ok(()), text::check_metadata)
+    }
+
+    /// When it goes by itself if it is sent now: the shorter of its own time and its conversation's counts.
+    pub fn expires_at(&self, conversation: Option<i32>, now: Time) -> Option<Time> {
+        let seconds = self.expires_in.into_iter().chain(conversation).min()?;
+        Some(now + Duration::seconds(seconds.into()))
     }
 
     /// What a retry is compared with: a hash of everything that the sender chose.
@@ -326,7 +345,7 @@ impl Draft {
         mentions.sort_unstable();
         let metadata = self.metadata.as_ref().map(canonical);
         let (words, mentions) = ((self.kind, &self.body, metadata, &self.location), (self.mentions_all, mentions));
-        let chosen = json!([words, self.reply_to, mentions, self.attachment_ids]);
+        let chosen = json!([words, self.reply_to, mentions, self.attachment_ids, self.expires_in]);
         // Who forwards chooses the message and not its words, which may be edited before a retry.
         let chosen = self.forwarded_from.as_ref().map_or(chosen, |origin| json!(origin.message_id));
         Sha256::digest(chosen.to_string().as_bytes())[..16].to_vec()

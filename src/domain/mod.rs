@@ -16,6 +16,7 @@ pub mod preferences;
 pub mod presence;
 pub mod reaction;
 pub mod receipt;
+pub mod scheduled;
 pub mod search;
 pub mod session;
 pub mod sync;

@@ -10,6 +10,7 @@ use super::{
     message::Message,
     preferences::ConversationPreferences,
     receipt::Receipt,
+    scheduled::Plan,
 };
 
 /// Messages of an answer when the client does not say.
@@ -63,6 +64,8 @@ pub struct OwnMatters {
     pub hidden: Vec<(ConversationId, MessageId)>,
     /// Everybody whom the person blocks now.
     pub blocks: Vec<UserId>,
+    /// Messages to be sent later that changed; in the whole state, those that are pending.
+    pub scheduled: Vec<Plan>,
 }
 
 /// The answer.

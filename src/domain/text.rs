@@ -1,4 +1,4 @@
-//! What text and metadata people may write.
+//! What text and metadata people may write, and for how long.
 
 use serde_json::Value;
 
@@ -45,6 +45,15 @@ fn digits_to_write_out(json: &Value) -> usize {
         Value::Object(fields) => fields.values().map(digits_to_write_out).sum(),
         _ => 0,
     }
+}
+
+/// Refuses a number of seconds after which nothing may go by itself.
+pub fn check_lifetime(expires_in: Option<i32>) -> Result<()> {
+    let longest = limits::EXPIRES_IN_SECONDS;
+    if expires_in.is_some_and(|seconds| !(1..=longest).contains(&seconds)) {
+        return Err(Error::field("expires_in", "out_of_range", format!("Between 1 and {longest} seconds.")));
+    }
+    Ok(())
 }
 
 /// The beginning of a text, at most `most` characters.

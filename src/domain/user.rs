@@ -76,6 +76,13 @@ pub struct Caller {
     pub roles: Vec<String>,
 }
 
+impl Caller {
+    /// Somebody who is not there: what they once asked for is done now. What they are is read where it is decided on.
+    pub fn on_behalf_of(user_id: UserId) -> Self {
+        Self { user_id, session_id: None, expires_at: Time::MAX_UTC, roles: Vec::new() }
+    }
+}
+
 /// What a person wants to change of their profile. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileChange {

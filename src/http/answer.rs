@@ -15,6 +15,8 @@ pub enum Answer<T> {
     Ok(T),
     /// 201 with the new thing.
     Created(T),
+    /// 202 with what will come of it.
+    Accepted(T),
     /// 204.
     NoContent,
 }
@@ -33,6 +35,7 @@ impl<T: Serialize> Responder for Answer<T> {
         match self {
             Self::Ok(thing) => HttpResponse::Ok().json(thing),
             Self::Created(thing) => HttpResponse::build(StatusCode::CREATED).json(thing),
+            Self::Accepted(thing) => HttpResponse::Accepted().json(thing),
             Self::NoContent => HttpResponse::NoContent().finish(),
         }
     }

@@ -65,7 +65,7 @@ struct ListQuery {
 async fn open_conversation(ctx: Ctx, caller: Signed, key: Key, body: Json<OpenConversation>) -> Outcome<Box<RawValue>> {
     let Json(asked) = body;
     idempotency::once(&ctx, &caller.0, key, &("open", asked.clone()), async {
-        let (is_new, own) = conversations::open(&ctx, &caller.0, asked.try_into()?).await?;
+        let (is_new, own) = conversations::open(&ctx, &caller.0, asked.into()).await?;
         Ok((is_new, OwnConversationView::from(own)))
     })
     .await
@@ -97,9 +97,9 @@ async fn get_conversation(ctx: Ctx, caller: Signed, id: Path<ConversationId>) ->
     Ok(Answer::Ok(conversations::get(&ctx, &caller.0, id.0).await?.into()))
 }
 
-/// Change a group's settings.
+/// Change the settings.
 ///
-/// By its owners and admins. Null clears a field, absent leaves it.
+/// By a group's owners and admins; in a direct conversation both say for how long words stay. Null clears a field, absent leaves it.
 #[utoipa::path(tag = "conversations", request_body = ChangeConversation,
     responses((status = 200, body = OwnConversationView)))]
 #[patch("/conversations/{conversation_id}")]

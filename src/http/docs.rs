@@ -58,6 +58,7 @@ const BODY_REFUSALS: [(&str, &str); 2] =
         (name = "members", description = "Who is in a group, and as what."),
         (name = "messages", description = "What is said."),
         (name = "attachments", description = "Files."),
+        (name = "scheduled", description = "What is to be said later."),
         (name = "read state", description = "How far everybody has come."),
         (name = "search", description = "What was said, found again."),
         (name = "sync", description = "What was missed."),

@@ -16,7 +16,7 @@ use crate::{
             delete as deleting, edit as editing, history,
             send::{self, Sent},
         },
-        receipts,
+        receipts, scheduled,
     },
     domain::{
         error::{Error, Result},
@@ -26,6 +26,7 @@ use crate::{
     wire::{
         json::List,
         messages::{EditMessage, EditView, HistoryView, MessageReceiptView, MessageView, SendMessage},
+        scheduled::{PlanView, SentView},
     },
 };
 
@@ -80,9 +81,11 @@ impl HistoryQuery {
 
 /// Send a message.
 ///
-/// Bring your own `id` and send the same again after a lost answer: it is stored once, and answered with 200.
+/// Bring your own `id` and send the same again after a lost answer: it is stored once, and answered with 200. With
+/// `scheduled_for` it is sent then, and answered with the plan.
 #[utoipa::path(tag = "messages", request_body = SendMessage, responses(
     (status = 201, description = "It is committed.", body = MessageView),
+    (status = 202, description = "It is planned, or was before.", body = PlanView),
     (status = 200, description = "The same was sent before.", body = MessageView)))]
 #[post("/conversations/{conversation_id}/messages")]
 async fn send_message(
@@ -90,11 +93,16 @@ async fn send_message(
     caller: Signed,
     id: Path<ConversationId>,
     body: Json<SendMessage>,
-) -> Outcome<MessageView> {
+) -> Outcome<SentView> {
+    let scheduled_for = body.0.scheduled_for;
     let draft = body.0.into_draft(id.0)?;
+    if let Some(time) = scheduled_for {
+        let plan = scheduled::plan(&ctx, &caller.0, draft, time).await?;
+        return Ok(Answer::Accepted(SentView::Plan(Box::new(plan.into()))));
+    }
     let sent = send::send(&ctx, &caller.0, draft).await?;
     let is_new = matches!(sent, Sent::New(_));
-    Ok(Answer::created_if(is_new, sent.into_message().into()))
+    Ok(Answer::created_if(is_new, SentView::Message(Box::new(sent.into_message().into()))))
 }
 
 /// Read the history.

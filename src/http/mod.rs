@@ -21,6 +21,7 @@ pub mod presence;
 pub mod problem;
 pub mod reactions;
 pub mod receipts;
+pub mod scheduled;
 pub mod search;
 pub mod sync;
 pub mod unrouted;
@@ -44,6 +45,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(forwards::routes)
             .configure(attachments::routes)
             .configure(files::routes)
+            .configure(scheduled::routes)
             .configure(receipts::routes)
             .configure(search::routes)
             .configure(sync::routes)

@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::{
     actions::{
         messages::{delete, edit, react, send},
-        presence, receipts, sessions, sync, typing,
+        presence, receipts, scheduled, sessions, sync, typing,
     },
     domain::{
         error::Result,
@@ -23,6 +23,7 @@ use crate::{
         presence::{PresenceView, PresentView},
         reactions::{React, ReactionsView},
         receipts::OwnReceiptView,
+        scheduled::PlanView,
         sync::SyncView,
     },
 };
@@ -32,7 +33,13 @@ pub async fn dispatch(session: &Session, reference: Option<&str>, command: Comma
     let (ctx, caller) = (&session.ctx, &session.caller());
     match command {
         Command::Send(conversation, message) => {
-            let sent = send::send(ctx, caller, message.into_draft(conversation)?).await?;
+            let scheduled_for = message.scheduled_for;
+            let draft = message.into_draft(conversation)?;
+            if let Some(time) = scheduled_for {
+                let plan = scheduled::plan(ctx, caller, draft, time).await?;
+                return Ok(event::ack(reference, PlanView::from(plan)));
+            }
+            let sent = send::send(ctx, caller, draft).await?;
             Ok(event::ack(reference, MessageView::from(sent.into_message())))
         }
         Command::Edit(conversation, id, revision) => {

@@ -21,6 +21,7 @@ pub mod reactions;
 pub mod receipts;
 pub mod replay;
 pub mod revocations;
+pub mod scheduled;
 pub mod search;
 pub mod secrets;
 pub mod sending;

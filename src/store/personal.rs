@@ -18,6 +18,8 @@ pub enum PersonalKind {
     Hidden,
     /// The blocks.
     Block,
+    /// A message to be sent later.
+    Scheduled,
 }
 
 /// Takes the next place in a person's own log, under their row's lock, and writes what changed.
@@ -76,6 +78,20 @@ pub async fn log_preferences(db: &mut PgConnection, changed: &[(UserId, Conversa
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Locks a person's own log until the transaction ends; false where the person is gone.
+pub async fn lock(db: &mut PgConnection, user: UserId) -> sqlx::Result<bool> {
+    let found = sqlx::query!(
+        "select id
+         from users
+         where id = $1 and deleted_at is null
+         for no key update",
+        user.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(found.is_some())
 }
 
 /// The head of a person's own log.

@@ -42,6 +42,8 @@ pub struct Facts {
     pub head_seq: i64,
     /// The number of the last countable message.
     pub message_no: i64,
+    /// Seconds after which what is said there goes by itself.
+    pub expires_in: Option<i32>,
     /// The sender's read cursor.
     pub read_seq: i64,
     /// Whether, in a direct conversation, one of the two blocks the other.
@@ -68,6 +70,7 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
                coalesce(peer.roles, '{}') as "peer_roles!",
                conversation.head_seq as "head_seq!",
                conversation.message_no as "message_no!",
+               conversation.expires_in as "expires_in?",
                member.read_seq as "read_seq!",
                (peer.user_id is not null and exists (
                    select from blocks
@@ -79,11 +82,10 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
                reply.seq as "reply_seq?",
                reply.sender_id as "reply_sender_id?: UserId",
                reply.kind as "reply_kind?: MessageKind",
-               left(reply.body, 140) as reply_preview,
-               reply.deleted_at as "reply_deleted_at?",
+               case when reply.expires_at <= $5 then null else left(reply.body, 140) end as reply_preview,
+               coalesce(reply.deleted_at, case when reply.expires_at <= $5 then reply.expires_at end) as "reply_deleted_at?",
                exists (
-                   select
-                   from preferences archived
+                   select from preferences archived
                    where archived.conversation_id = question.conversation_id and archived.archived_at is not null
                      and coalesce(archived.muted_until, '-infinity') <= $5) as "is_missed!"
         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
@@ -92,7 +94,7 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
           on member.conversation_id = question.conversation_id and member.user_id = question.sender_id
              and member.left_at is null
         join conversations conversation on conversation.id = question.conversation_id
-        join users sender on sender.id = member.user_id
+        join users sender on sender.id = member.user_id and sender.deleted_at is null
         left join lateral (
             select other.user_id, person.roles
             from members other
@@ -135,6 +137,7 @@ struct Row {
     peer_roles: Vec<String>,
     head_seq: i64,
     message_no: i64,
+    expires_in: Option<i32>,
     read_seq: i64,
     is_blocked: bool,
     earlier_sender_id: Option<UserId>,
@@ -166,6 +169,7 @@ impl From<Row> for Facts {
             peer_roles: row.peer_roles,
             head_seq: row.head_seq,
             message_no: row.message_no,
+            expires_in: row.expires_in,
             read_seq: row.read_seq,
             is_blocked: row.is_blocked,
             earlier: row.earlier_sender_id.zip(row.earlier_fingerprint),

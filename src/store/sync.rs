@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use super::messages::Reader;
 use crate::domain::{
     clock::Time,
     ids::{ConversationId, UserId},
@@ -23,6 +24,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// The member who reads there.
+    pub fn reader(&self, user_id: UserId, now: Time) -> Reader {
+        Reader { conversation_id: self.conversation_id, user_id, floor_seq: self.floor_seq, now }
+    }
+
     /// Whether a client that stands there kept what it knew from before the member was away: that log is not theirs
     /// any more, and nobody tells them what becomes of it.
     pub fn has_been_away_since(&self, cursor: i64) -> bool {

@@ -12,6 +12,7 @@ use super::{
     problem::ProblemView,
     reactions::{React, ReactionChangeView, ReactionsView},
     receipts::{AdvanceView, MarkDelivered, MarkRead, OwnReceiptView, ReceiptCountsView},
+    scheduled::PlanView,
     sync::{HiddenMessageView, Sync, SyncView},
 };
 
@@ -94,7 +95,8 @@ fn commands(shapes: &mut Shapes) -> Vec<FrameKind> {
     let mut kinds = Vec::new();
     let mut add = |name, says, data| kinds.push(FrameKind { name, says, data });
     let (send, edit) = (shapes.of::<SendMessage>(), shapes.of::<EditMessage>());
-    add("message:send", "Send a message. The ack carries the message, committed.", vec![conversation.clone(), send]);
+    let sending = "Send a message. The ack carries the message, committed; with `scheduled_for`, the plan.";
+    add("message:send", sending, vec![conversation.clone(), send]);
     add("message:edit", "Edit a message. The ack carries the message.", vec![message.clone(), edit]);
     let delete = shapes.of::<DeleteMessage>();
     add("message:delete", "Delete a message. The ack carries the message.", vec![message.clone(), delete]);
@@ -145,6 +147,13 @@ fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
     add("preferences:updated", "Your own settings changed.", shapes.of::<PreferencesChangeView>());
     add("message:hidden", "You deleted a message for yourself.", shapes.of::<HiddenMessageView>());
     add("unread:changed", "Your unread counts, absolute.", shapes.of::<UnreadChangeView>());
+    for (name, says) in [
+        ("scheduled:updated", "You scheduled a message, changed it or cancelled it."),
+        ("scheduled:sent", "A message that you scheduled was sent."),
+        ("scheduled:failed", "A message that you scheduled was refused when its time had come."),
+    ] {
+        add(name, says, shapes.of::<PlanView>());
+    }
     add(
         "block:added",
         "You blocked somebody. Mark what they say in groups by this list: a message does not depend on who looks.",
@@ -170,6 +179,7 @@ fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
     add("sync:required", sync, shapes.of::<ConversationRefView>());
     let acks = [
         shapes.of::<MessageView>(),
+        shapes.of::<PlanView>(),
         shapes.of::<ReactionsView>(),
         shapes.of::<OwnReceiptView>(),
         shapes.of::<SyncView>(),
@@ -203,7 +213,7 @@ fn log_events(shapes: &mut Shapes) -> Vec<FrameKind> {
     ] {
         add(name, says, shapes.of::<ParticipantView>());
     }
-    add("conversation:updated", "A group's settings changed.", shapes.of::<ConversationView>());
+    add("conversation:updated", "The settings changed.", shapes.of::<ConversationView>());
     kinds
 }
 

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 use super::{json, messages::MessageView, users::UserView};
 use crate::domain::{
     conversation::{Conversation, ConversationChange, ConversationKind, HistoryRule, NewConversation, OwnConversation},
-    error::{Error, Result},
     ids::{ConversationId, UserId},
     member::{Participant, Role},
     preferences::{ConversationPreferences, Notify, Preferences, PreferencesChange},
@@ -34,8 +33,8 @@ pub struct ConversationView {
     /// Whether plain members may pin.
     pub members_may_pin: bool,
     /// Seconds after which its messages go by themselves.
-    #[schema(value_type = Option<u64>)]
-    pub expires_in: Option<()>,
+    #[schema(minimum = 1, maximum = 31_536_000)]
+    pub expires_in: Option<i32>,
     /// Who made it.
     pub created_by: UserId,
     /// When it was made.
@@ -80,7 +79,7 @@ impl From<Conversation> for ConversationView {
             avatar_url: None,
             history_for_new_members: conversation.history_for_new_members,
             members_may_pin: conversation.members_may_pin,
-            expires_in: None,
+            expires_in: conversation.expires_in,
             created_by: conversation.created_by,
             created_at: conversation.created_at,
             updated_at: conversation.updated_at,
@@ -168,20 +167,15 @@ pub struct OpenConversation {
     #[serde(default, deserialize_with = "json::or_default")]
     #[schema(nullable)]
     pub members_may_pin: bool,
-    /// Not offered yet; refused rather than ignored.
+    /// Seconds after which what is said there goes by itself.
     #[serde(default)]
-    #[schema(ignore)]
-    pub expires_in: Option<serde_json::Value>,
+    #[schema(minimum = 1, maximum = 31_536_000)]
+    pub expires_in: Option<i32>,
 }
 
-impl TryFrom<OpenConversation> for NewConversation {
-    type Error = Error;
-
-    fn try_from(open: OpenConversation) -> Result<Self> {
-        if open.expires_in.is_some() {
-            return Err(Error::field("expires_in", "unsupported", "This server does not offer it."));
-        }
-        Ok(Self {
+impl From<OpenConversation> for NewConversation {
+    fn from(open: OpenConversation) -> Self {
+        Self {
             kind: open.kind,
             participant_ids: open.participant_ids,
             name: open.name,
@@ -189,11 +183,12 @@ impl TryFrom<OpenConversation> for NewConversation {
             category: open.category,
             history_for_new_members: open.history_for_new_members,
             members_may_pin: open.members_may_pin,
-        })
+            expires_in: open.expires_in,
+        }
     }
 }
 
-/// A change of a group's settings; null clears, absent leaves.
+/// A change of the settings; null clears, absent leaves.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"name": "Sunday"}))]
 pub struct ChangeConversation {
@@ -215,6 +210,11 @@ pub struct ChangeConversation {
     /// Whether plain members may pin.
     #[serde(default)]
     pub members_may_pin: Option<bool>,
+    /// Seconds after which what is said from now on goes by itself; in a direct conversation both may change it, and
+    /// nothing else.
+    #[serde(default, deserialize_with = "json::patch")]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31_536_000)]
+    pub expires_in: Option<Option<i32>>,
 }
 
 impl From<ChangeConversation> for ConversationChange {
@@ -225,6 +225,7 @@ impl From<ChangeConversation> for ConversationChange {
             category: change.category,
             history_for_new_members: change.history_for_new_members,
             members_may_pin: change.members_may_pin,
+            expires_in: change.expires_in,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
     problem::ProblemView,
     reactions::ReactionChangeView,
     receipts::{AdvanceView, ReceiptCountsView},
+    scheduled::PlanView,
     sync::HiddenMessageView,
     users::OwnUserView,
 };
@@ -20,6 +21,7 @@ use crate::domain::{
     ids::{ConversationId, SessionId, UserId},
     presence::Glimpse,
     receipt::ReceiptKind,
+    scheduled::PlanState,
 };
 
 /// The envelope of an event. `seq` stands on events of the log, and only there.
@@ -167,6 +169,7 @@ fn encode_personal(event: &Event) -> ByteString {
         ),
         Event::BlockAdded(_, user_id) => render("block:added", event, UserRefView { user_id: *user_id }),
         Event::BlockRemoved(_, user_id) => render("block:removed", event, UserRefView { user_id: *user_id }),
+        Event::PlanChanged(plan) => render(plan_event(plan.state), event, PlanView::from(plan.as_ref().clone())),
         Event::TypingStarted(glimpse) => render("typing:start", event, whereabouts(glimpse)),
         Event::TypingStopped(glimpse) => render("typing:stop", event, whereabouts(glimpse)),
         Event::ConversationJoined(glimpse) => render("conversation:joined", event, whereabouts(glimpse)),
@@ -175,6 +178,14 @@ fn encode_personal(event: &Event) -> ByteString {
         Event::UserOffline(presence, _) => render("user:offline", event, PresenceView::from(*presence)),
         Event::PresenceChanged(presence, _) => render("presence:changed", event, PresenceView::from(*presence)),
         _ => unreachable!("encode renders the others itself"),
+    }
+}
+
+fn plan_event(state: PlanState) -> &'static str {
+    match state {
+        PlanState::Sent => "scheduled:sent",
+        PlanState::Failed => "scheduled:failed",
+        PlanState::Pending | PlanState::Cancelled => "scheduled:updated",
     }
 }
 

@@ -84,6 +84,24 @@ pub fn object<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -
     fields.map(|fields| T::deserialize(Value::Object(fields)).map_err(de::Error::custom)).transpose()
 }
 
+/// The same for a field that a PATCH may clear.
+pub fn patch_object<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    object(deserializer).map(Some)
+}
+
+/// A list without repetitions, in its order.
+pub fn distinct<T: PartialEq>(list: Vec<T>) -> Vec<T> {
+    let mut distinct = Vec::with_capacity(list.len());
+    for item in list {
+        if !distinct.contains(&item) {
+            distinct.push(item);
+        }
+    }
+    distinct
+}
+
 /// Whether a string in the JSON says `\u0000`; a raw NUL is not JSON in the first place.
 fn has_escaped_nul(json: &[u8]) -> bool {
     let mut rest = json;

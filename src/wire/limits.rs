@@ -34,6 +34,12 @@ pub struct LimitsView {
     pub reactions: usize,
     /// People named of those who chose one kind of reaction.
     pub reaction_users: usize,
+    /// Seconds for which an expiring message stays at most; at least 1.
+    pub expires_in_seconds: i32,
+    /// Messages of one person that are yet to be sent at their times.
+    pub scheduled_messages: usize,
+    /// Seconds from now within which a message can be scheduled.
+    pub scheduled_ahead_seconds: i64,
     /// Bytes of a socket's text frame.
     pub frame_bytes: usize,
     /// Seconds for which you may edit a message; null for ever.
@@ -48,7 +54,7 @@ pub struct LimitsView {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Rates)]
 pub struct RatesView {
-    /// Messages sent, per person and minute.
+    /// Messages sent or scheduled, per person and minute.
     pub messages_per_minute: u32,
     /// Messages edited, per person and minute.
     pub edits_per_minute: u32,
@@ -79,6 +85,9 @@ impl LimitsView {
             pins: limits::PINS,
             reactions: limits::REACTIONS,
             reaction_users: limits::REACTION_USERS,
+            expires_in_seconds: limits::EXPIRES_IN_SECONDS,
+            scheduled_messages: limits::SCHEDULED,
+            scheduled_ahead_seconds: limits::SCHEDULED_AHEAD_SECONDS,
             frame_bytes: limits::FRAME_BYTES,
             edit_within_seconds: windows.edit.map(|window| window.num_seconds()),
             delete_within_seconds: windows.delete.map(|window| window.num_seconds()),

@@ -11,7 +11,7 @@ use super::{
     reactions::{self, ReactionView},
 };
 use crate::domain::{
-    error::{Error, Result},
+    error::Result,
     ids::{AttachmentId, ConversationId, MessageId, UserId},
     message::{Draft, Edit, ForwardedFrom, HistoryPage, Location, Message, MessageKind, ReplyTo, Revision, Status},
     receipt::MessageReceipt,
@@ -65,7 +65,7 @@ pub struct MessageView {
     pub edited_at: Option<DateTime<Utc>>,
     /// When it was deleted for everyone; its words are gone.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// When it goes by itself.
+    /// When it goes by itself: from that moment on nobody reads it, and within 5 s it is deleted for everyone.
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was committed; `seq` orders, not this.
     pub created_at: DateTime<Utc>,
@@ -187,49 +187,33 @@ pub struct SendMessage {
     /// Mention everybody in the conversation; in a group, its owner and admins may.
     #[serde(default, deserialize_with = "json::or_default")]
     pub mentions_all: bool,
-    /// Not offered yet; refused rather than ignored.
+    /// When to send it, instead of now: within a year. It is decided again then whether you may. Not with files.
     #[serde(default)]
-    #[schema(ignore)]
-    pub scheduled_for: Option<Value>,
-    /// Not offered yet; refused rather than ignored.
+    pub scheduled_for: Option<DateTime<Utc>>,
+    /// Seconds after which it goes by itself; where its conversation has such a setting too, the shorter counts.
     #[serde(default)]
-    #[schema(ignore)]
-    pub expires_in: Option<Value>,
+    #[schema(minimum = 1, maximum = 31_536_000)]
+    pub expires_in: Option<i32>,
 }
 
 impl SendMessage {
     /// The draft that this asks for.
     pub fn into_draft(self, conversation_id: ConversationId) -> Result<Draft> {
-        let unsupported = [("scheduled_for", &self.scheduled_for), ("expires_in", &self.expires_in)];
-        for (field, value) in unsupported {
-            if value.is_some() {
-                return Err(Error::field(field, "unsupported", "This server does not offer it."));
-            }
-        }
         Ok(Draft {
             id: self.id.unwrap_or_else(MessageId::new_v7),
             conversation_id,
             kind: self.kind,
             body: self.body,
-            attachment_ids: without_repetitions(self.attachment_ids),
+            attachment_ids: json::distinct(self.attachment_ids),
             metadata: self.metadata,
             location: self.location,
             reply_to: self.reply_to,
-            mentions: without_repetitions(self.mentions),
+            mentions: json::distinct(self.mentions),
             mentions_all: self.mentions_all,
             forwarded_from: None,
+            expires_in: self.expires_in,
         })
     }
-}
-
-fn without_repetitions<T: PartialEq>(given: Vec<T>) -> Vec<T> {
-    let mut kept = Vec::with_capacity(given.len());
-    for thing in given {
-        if !kept.contains(&thing) {
-            kept.push(thing);
-        }
-    }
-    kept
 }
 
 /// An edit.

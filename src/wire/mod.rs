@@ -16,6 +16,7 @@ pub mod presence;
 pub mod problem;
 pub mod reactions;
 pub mod receipts;
+pub mod scheduled;
 pub mod search;
 pub mod sync;
 pub mod users;

@@ -10,6 +10,7 @@ use super::{
     json,
     messages::MessageView,
     receipts::ReceiptView,
+    scheduled::PlanView,
 };
 use crate::domain::{
     error::{Error, Result},
@@ -96,6 +97,8 @@ pub struct OwnMattersView {
     pub hidden: Vec<HiddenMessageView>,
     /// Everybody whom you block now.
     pub blocks: Vec<UserId>,
+    /// Messages to be sent later that changed since; without `own_cursor`, those that are pending.
+    pub scheduled: Vec<PlanView>,
 }
 
 /// A message that was deleted for oneself.
@@ -142,6 +145,7 @@ impl From<OwnMatters> for OwnMattersView {
                 .map(|(conversation_id, message_id)| HiddenMessageView { conversation_id, message_id })
                 .collect(),
             blocks: own.blocks,
+            scheduled: own.scheduled.into_iter().map(PlanView::from).collect(),
         }
     }
 }

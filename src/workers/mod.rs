@@ -7,11 +7,11 @@ mod watch;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actions::{Context, in_time, members},
+    actions::{Context, alarm::Alarm, in_time, members, messages::expire, scheduled::due},
     domain::error::Result,
 };
 
@@ -25,6 +25,11 @@ const ADMISSIONS_EVERY: Duration = Duration::from_secs(3);
 const FILES_EVERY: Duration = Duration::from_secs(1);
 /// How often what is old enough is forgotten.
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
+
+/// How often what is due is looked for although no alarm rang on this node: it was set on one that is gone.
+const DUE_EVERY: Duration = Duration::from_secs(2);
+/// How often, at most, work that waits for its time is done: what another node has at hand is still due here.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// A task that ends by itself once it is told to stop.
 pub type Worker = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -40,6 +45,8 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(Box::pin(later::RECEIPT_COUNTS.run(Arc::clone(ctx), stop.clone())));
     spawn(every(ADMISSIONS_EVERY, ctx, stop, |ctx| async move { members::find_untold(&ctx).await }));
     spawn(every(FILES_EVERY, ctx, stop, |ctx| async move { sweep::files(&ctx).await }));
+    spawn(whenever(|ctx| &ctx.plans, ctx, stop, |ctx| async move { due::send_due(&ctx).await }));
+    spawn(whenever(|ctx| &ctx.expiry, ctx, stop, |ctx| async move { expire::expire(&ctx).await }));
     spawn(every(SWEEP_EVERY, ctx, stop, |ctx| async move { sweep::forget(&ctx).await }));
 }
 
@@ -54,9 +61,28 @@ where
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = in_time(work(Arc::clone(&ctx))).await {
-                tracing::warn!(%error, "Work in the background failed, and is tried again: {error}");
-            }
+            report(in_time(work(Arc::clone(&ctx))).await);
         }
     })
+}
+
+/// Does what is due whenever an alarm rings.
+fn whenever<F, W>(alarm: fn(&Context) -> &Alarm, ctx: &Arc<Context>, stop: &CancellationToken, work: F) -> Worker
+where
+    F: Fn(Arc<Context>) -> W + Send + 'static,
+    W: Future<Output = Result<()>> + Send,
+{
+    let (ctx, stop) = (Arc::clone(ctx), stop.clone());
+    Box::pin(async move {
+        while stop.run_until_cancelled(alarm(&ctx).rings(DUE_EVERY)).await.is_some() {
+            report(in_time(work(Arc::clone(&ctx))).await);
+            sleep(BREATH).await;
+        }
+    })
+}
+
+fn report(outcome: Result<()>) {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "Work in the background failed, and is tried again: {error}");
+    }
 }

@@ -229,7 +229,13 @@ async fn moved_receipts_alone_are_missed_too() {
     let (group, quiet) = (ada.opens_group_with([&bob]).await, ada.opens_group_with([&bob]).await);
     ada.says(&group, "One").await;
     ada.says(&quiet, "Hush").await;
-    let first = ada.syncs(json!({})).await;
+    // While an older transaction is open anywhere, what was told is told again rather than lost.
+    let first = until("what was told is settled", async || {
+        let first = ada.syncs(json!({})).await;
+        let again = ada.syncs(json!({"cursors": first["cursors"], "own_cursor": first["own_cursor"]})).await;
+        (again["conversations"] == json!([])).then_some(first)
+    })
+    .await;
 
     bob.reads(&group).await;
 
@@ -288,7 +294,8 @@ async fn own_matters_come_whole_without_a_cursor_and_else_what_changed() {
     let again = ada.syncs(json!({})).await;
     assert_eq!(each(&again["own"]["preferences"], "conversation_id").len(), 2);
     assert_eq!(each(&again["own"]["hidden"], "message_id").len(), 2);
-    assert_eq!(bob.syncs(json!({})).await["own"], json!({"preferences": [], "hidden": [], "blocks": []}));
+    let nothing = json!({"preferences": [], "hidden": [], "blocks": [], "scheduled": []});
+    assert_eq!(bob.syncs(json!({})).await["own"], nothing);
 }
 
 #[tokio::test]

@@ -99,7 +99,9 @@ impl Batch {
         facts: &Facts,
         (fingerprint, circumstances): (Vec<u8>, &Circumstances),
     ) -> usize {
-        let (now, redaction) = (circumstances.now, &circumstances.rules.redaction);
+        let now = circumstances.now;
+        let attachments = circumstances.files_of(draft, sender).flatten().cloned().collect();
+        let draft = draft.clone().redacted(&circumstances.rules.redaction);
         let id = draft.conversation_id;
         let head = self.heads.entry(id).or_insert(Head {
             id,
@@ -128,18 +130,18 @@ impl Batch {
             sender_id: sender,
             kind: draft.kind,
             status: Status::Sent,
-            body: redaction.option(draft.body.clone()),
-            attachments: circumstances.files_of(draft, sender).flatten().cloned().collect(),
-            metadata: draft.metadata.clone().map(|metadata| redaction.json(metadata)),
-            location: draft.location.clone().map(|location| location.redacted(redaction)),
+            expires_at: draft.expires_at(facts.expires_in, now),
+            body: draft.body,
+            attachments,
+            metadata: draft.metadata,
+            location: draft.location,
             reply_to: facts.reply_to.clone(),
-            mentions: draft.mentions.clone(),
+            mentions: draft.mentions,
             mentions_all: draft.mentions_all,
             reactions: Vec::new(),
-            forwarded_from: draft.forwarded_from.clone(),
+            forwarded_from: draft.forwarded_from,
             pinned_at: None,
             pinned_by: None,
-            expires_at: None,
             edited_at: None,
             deleted_at: None,
             created_at: now,
@@ -203,7 +205,13 @@ pub enum Decision {
     Refuse(Error),
 }
 
-fn check(draft: &Draft, facts: &Facts, attached: &[AttachmentKind], circumstances: &Circumstances) -> Result<()> {
+/// Refuses what its sender may not send there, with files of these kinds.
+pub(in crate::actions) fn check(
+    draft: &Draft,
+    facts: &Facts,
+    attached: &[AttachmentKind],
+    circumstances: &Circumstances,
+) -> Result<()> {
     let Circumstances { rules, present, missing_roles, now, .. } = circumstances;
     refuse_banned(facts.banned_until, *now)?;
     let place = match facts.kind {

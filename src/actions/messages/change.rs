@@ -26,7 +26,7 @@ pub async fn begin(
 ) -> Result<(Transaction<'static, Postgres>, Standing, Message)> {
     let mut tx = ctx.db.begin().await?;
     conversations::lock(&mut tx, &[conversation]).await?;
-    let (standing, message) = history::visible(&mut tx, caller, conversation, id).await?;
+    let (standing, message) = history::visible(ctx, &mut tx, caller, conversation, id).await?;
     Ok((tx, standing, message))
 }
 

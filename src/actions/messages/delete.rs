@@ -58,7 +58,7 @@ pub async fn bury(
 ) -> Result<Message> {
     message.entomb(ctx.clock.now());
     message.changed_seq = head_seq + 1;
-    messages::entomb(&mut tx, &message).await?;
+    messages::entomb(&mut tx, message.conversation_id, std::slice::from_ref(&message)).await?;
     collect::of_messages(&mut tx, &[(message.conversation_id, message.seq)], ctx.clock.now()).await?;
     let (entry, event) =
         (Change::of_message(ChangeKind::MessageDeleted, &message), Event::MessageDeleted(message.clone()));
@@ -67,7 +67,7 @@ pub async fn bury(
 
 async fn for_me(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
     let mut tx = ctx.db.begin().await?;
-    let (_, message) = history::above_floor(&mut tx, caller, conversation, id).await?;
+    let (_, message) = history::above_floor(ctx, &mut tx, caller, conversation, id).await?;
     if !receipts::hide(&mut tx, conversation, caller.user_id, message.seq).await? {
         return Ok(message);
     }

@@ -75,7 +75,7 @@ fn check(targets: &mut Vec<ConversationId>) -> Result<()> {
 
 async fn original(ctx: &Context, caller: &Caller, (conversation, id): (ConversationId, MessageId)) -> Result<Message> {
     let mut db = ctx.db.acquire().await?;
-    let (_, message) = history::visible(&mut db, caller, conversation, id).await?;
+    let (_, message) = history::visible(ctx, &mut db, caller, conversation, id).await?;
     policy::is_there(&message)?;
     Ok(message)
 }

@@ -5,18 +5,19 @@ use sqlx::PgConnection;
 use super::super::{Context, require_member};
 use crate::{
     domain::{
+        clock::Time,
         error::{Error, Result},
-        ids::{ConversationId, MessageId, UserId},
+        ids::{ConversationId, MessageId},
         member::Standing,
         message::{Edit, HistoryPage, Message, Window},
         page::Page,
         user::Caller,
     },
-    store::{messages, receipts},
+    store::{
+        messages::{self, Reader},
+        receipts,
+    },
 };
-
-/// Where, who, and up to where its messages are not for them.
-type Reader = (ConversationId, UserId, i64);
 
 /// One page of the history, ascending by `seq`.
 pub async fn page(
@@ -28,7 +29,7 @@ pub async fn page(
 ) -> Result<HistoryPage> {
     let mut db = ctx.db.acquire().await?;
     let standing = require_member(&mut db, conversation, caller.user_id).await?;
-    let reader = (conversation, caller.user_id, standing.floor_seq);
+    let reader = reader(&standing, caller, ctx.clock.now());
     let mut page = match window {
         Window::Newest => before(&mut db, reader, i64::MAX, limit).await?,
         Window::Before(seq) => {
@@ -54,7 +55,7 @@ pub async fn page(
 /// One message.
 pub async fn one(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
     let mut db = ctx.db.acquire().await?;
-    let (_, message) = visible(&mut db, caller, conversation, id).await?;
+    let (_, message) = visible(ctx, &mut db, caller, conversation, id).await?;
     with_status(&mut db, message).await
 }
 
@@ -76,19 +77,23 @@ pub async fn edits(
     let malformed = Error::Malformed("The cursor is not one that was given out.");
     let after = cursor.map(str::parse).transpose().map_err(|_| malformed)?.unwrap_or(0);
     let mut db = ctx.db.acquire().await?;
-    let (_, message) = visible(&mut db, caller, conversation, id).await?;
+    let (_, message) = visible(ctx, &mut db, caller, conversation, id).await?;
+    if message.deleted_at.is_some() {
+        return Ok(Page { items: Vec::new(), next_cursor: None });
+    }
     let edits = messages::edits(&mut db, (conversation, message.seq), after, limit + 1).await?;
     Ok(Page::cut(edits, limit, |edit| edit.changed_seq.to_string()))
 }
 
 /// A message that the caller may see, and their standing.
 pub async fn visible(
+    ctx: &Context,
     db: &mut PgConnection,
     caller: &Caller,
     conversation: ConversationId,
     id: MessageId,
 ) -> Result<(Standing, Message)> {
-    let (standing, message) = above_floor(db, caller, conversation, id).await?;
+    let (standing, message) = above_floor(ctx, db, caller, conversation, id).await?;
     if receipts::is_hidden(db, conversation, caller.user_id, id).await? {
         return Err(Error::NotFound("message"));
     }
@@ -97,14 +102,21 @@ pub async fn visible(
 
 /// The same, although the caller may have hidden it from themselves.
 pub async fn above_floor(
+    ctx: &Context,
     db: &mut PgConnection,
     caller: &Caller,
     conversation: ConversationId,
     id: MessageId,
 ) -> Result<(Standing, Message)> {
     let standing = require_member(db, conversation, caller.user_id).await?;
-    let message = messages::by_id(db, conversation, id, standing.floor_seq).await?;
+    let message = messages::by_id(db, reader(&standing, caller, ctx.clock.now()), id).await?;
     Ok((standing, message.ok_or(Error::NotFound("message"))?))
+}
+
+/// A member who reads.
+pub fn reader(standing: &Standing, caller: &Caller, now: Time) -> Reader {
+    let Standing { conversation_id, floor_seq, .. } = *standing;
+    Reader { conversation_id, user_id: caller.user_id, floor_seq, now }
 }
 
 /// Up to `limit` messages right before a place.

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod change;
 pub mod delete;
 pub mod edit;
+pub mod expire;
 pub mod forward;
 pub mod history;
 pub mod pin;

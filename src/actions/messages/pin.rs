@@ -72,7 +72,7 @@ pub async fn list(
     let after = cursor.map(read_cursor).transpose()?;
     let mut db = ctx.db.acquire().await?;
     let standing = require_member(&mut db, conversation, caller.user_id).await?;
-    let reader = (conversation, caller.user_id, standing.floor_seq);
+    let reader = history::reader(&standing, caller, ctx.clock.now());
     let mut pinned = messages::pinned(&mut db, reader, after, limit + 1).await?;
     let lows = receipts::lows(&mut db, &[conversation]).await?;
     for message in &mut pinned {

@@ -45,6 +45,8 @@ pub struct Item {
     pub draft: Draft,
     /// How many messages the sender may send in a minute.
     pub quota: u32,
+    /// Whether it counted against the limits when it was planned.
+    pub was_planned: bool,
     /// How long the limits make it wait; no time where they have let it in.
     pub wait: Duration,
     /// Who waits for the answer.
@@ -53,15 +55,31 @@ pub struct Item {
 
 /// Sends a message; answers once it is committed.
 pub async fn send(ctx: &Context, caller: &Caller, draft: Draft) -> Result<Sent> {
-    draft.check()?;
-    let (conversation, bytes) = (draft.conversation_id, weight(&draft));
-    let (answer, answered) = oneshot::channel();
-    let item = Item { caller: caller.clone(), draft, quota: 0, wait: Duration::ZERO, answer };
-    ctx.sends.put(conversation, bytes, item)?;
-    metrics::queued(metrics::Lane::Sends);
-    let sent = answered.await.map_err(|_| Error::Unavailable("The server is shutting down; try again."))??;
+    let conversation = draft.conversation_id;
+    let (item, answered) = Item::new(caller, draft);
+    let sent = queue(ctx, item, answered).await?;
     typing::finish(ctx, caller, conversation).await;
     Ok(sent)
+}
+
+/// Sends a message that its sender planned: it counted against the limits then, and ends nobody's typing.
+pub async fn send_planned(ctx: &Context, caller: &Caller, draft: Draft) -> Result<Sent> {
+    let (item, answered) = Item::new(caller, draft);
+    queue(ctx, Item { was_planned: true, ..item }, answered).await
+}
+
+impl Item {
+    fn new(caller: &Caller, draft: Draft) -> (Self, oneshot::Receiver<Result<Sent>>) {
+        let (answer, answered) = oneshot::channel();
+        (Self { caller: caller.clone(), draft, quota: 0, was_planned: false, wait: Duration::ZERO, answer }, answered)
+    }
+}
+
+async fn queue(ctx: &Context, item: Item, answered: oneshot::Receiver<Result<Sent>>) -> Result<Sent> {
+    item.draft.check()?;
+    ctx.sends.put(item.draft.conversation_id, weight(&item.draft), item)?;
+    metrics::queued(metrics::Lane::Sends);
+    answered.await.map_err(|_| Error::Unavailable("The server is shutting down; try again."))?
 }
 
 /// About how many bytes a draft takes while it waits.

@@ -16,12 +16,13 @@ use crate::{
     cluster::{bus::Envelope, limits::Share},
     domain::{
         attachment::Attachment,
+        clock::Time,
         conversation::ConversationKind,
         error::Error,
         event::{Event, Touch},
         ids::{AttachmentId, ConversationId, MessageId, UserId},
         limits::Limit,
-        message::Message,
+        message::{Draft, Message},
         policy::rules::Rules,
         preferences::ConversationPreferences,
     },
@@ -49,9 +50,9 @@ impl Work for Sending {
         for item in items.iter_mut() {
             item.quota = ctx.quota(Limit::Messages, &item.caller.roles);
         }
-        let shares: Vec<_> = items.iter().map(share).collect();
+        let shares: Vec<_> = items.iter().filter(|item| !item.was_planned).map(share).collect();
         let waits = ctx.cluster.limits.spend_all(Limit::Messages, &shares).await;
-        for (item, wait) in items.iter_mut().zip(waits) {
+        for (item, wait) in items.iter_mut().filter(|item| !item.was_planned).zip(waits) {
             item.wait = wait;
         }
     }
@@ -62,7 +63,7 @@ impl Work for Sending {
             append(tx, &batch).await?;
         }
         let back = bring_back(ctx, tx, &batch).await?;
-        let stored = load_stored(tx, items, &batch).await?;
+        let stored = load_stored(tx, items, &batch, ctx.clock.now()).await?;
         Ok(Written { batch, stored, back })
     }
 
@@ -99,7 +100,7 @@ impl Work for Sending {
 
 /// Neither a retry nor a refusal counts against a limit.
 async fn give_back(ctx: &Context, items: impl Iterator<Item = &Item>) {
-    let spent: Vec<_> = items.filter(|item| item.wait.is_zero()).map(share).collect();
+    let spent: Vec<_> = items.filter(|item| !item.was_planned && item.wait.is_zero()).map(share).collect();
     ctx.cluster.limits.give_back(Limit::Messages, &spent).await;
 }
 
@@ -125,15 +126,12 @@ async fn decide(ctx: &Context, tx: &mut PgConnection, items: &[Item]) -> sqlx::R
     ids.dedup();
     conversations::lock(tx, &ids).await?;
     let questions: Vec<_> = items.iter().map(question).collect();
-    let facts = sending::facts(tx, &questions, ctx.clock.now()).await?;
-    let rules = ctx.rulebook.rules();
-    let circumstances = Circumstances {
-        present: mentioned_members(tx, items).await?,
-        files: untaken_files(tx, items).await?,
-        missing_roles: missing_roles(tx, &rules, &questions, &facts).await?,
-        now: ctx.clock.now(),
-        rules,
-    };
+    // The clock is read under the locks, so that within a conversation times do not run against `seq`.
+    let now = ctx.clock.now();
+    let facts = sending::facts(tx, &questions, now).await?;
+    let drafts: Vec<_> = items.iter().map(|item| &item.draft).collect();
+    let circumstances = circumstances(ctx, tx, &drafts, &facts, now).await?;
+    let circumstances = Circumstances { files: untaken_files(tx, items).await?, ..circumstances };
     let mut batch = Batch::default();
     for (item, facts) in items.iter().zip(&facts) {
         let verdict = judge(&mut batch, (item, facts.as_ref()), &circumstances);
@@ -171,16 +169,34 @@ fn question(item: &Item) -> Question {
     }
 }
 
+/// What drafts are decided on besides the facts of each.
+pub(in crate::actions) async fn circumstances(
+    ctx: &Context,
+    tx: &mut PgConnection,
+    drafts: &[&Draft],
+    facts: &[Option<Facts>],
+    now: Time,
+) -> sqlx::Result<Circumstances> {
+    let rules = ctx.rulebook.rules();
+    Ok(Circumstances {
+        present: mentioned_members(tx, drafts).await?,
+        files: HashMap::new(),
+        missing_roles: missing_roles(tx, &rules, drafts, facts).await?,
+        now,
+        rules,
+    })
+}
+
 /// Asks only where the rules want somebody of a role to be in a group.
 async fn missing_roles(
     tx: &mut PgConnection,
     rules: &Rules,
-    questions: &[Question],
+    drafts: &[&Draft],
     facts: &[Option<Facts>],
 ) -> sqlx::Result<HashMap<ConversationId, Vec<String>>> {
-    let groups = questions.iter().zip(facts).filter_map(|(question, facts)| {
+    let groups = drafts.iter().zip(facts).filter_map(|(draft, facts)| {
         let facts = facts.as_ref().filter(|facts| facts.kind == ConversationKind::Group)?;
-        Some((question.conversation_id, rules.required(facts.category.as_deref())))
+        Some((draft.conversation_id, rules.required(facts.category.as_deref())))
     });
     let wanted: HashSet<_> = groups.flat_map(|(id, roles)| roles.iter().map(move |role| (id, role.as_str()))).collect();
     let mut missing: HashMap<_, Vec<_>> = HashMap::new();
@@ -192,11 +208,12 @@ async fn missing_roles(
     Ok(missing)
 }
 
-async fn mentioned_members(tx: &mut PgConnection, items: &[Item]) -> sqlx::Result<HashSet<(ConversationId, UserId)>> {
-    let pairs: Vec<_> = items
-        .iter()
-        .flat_map(|item| item.draft.mentions.iter().map(|user| (item.draft.conversation_id, *user)))
-        .collect();
+async fn mentioned_members(
+    tx: &mut PgConnection,
+    drafts: &[&Draft],
+) -> sqlx::Result<HashSet<(ConversationId, UserId)>> {
+    let pairs: Vec<_> =
+        drafts.iter().flat_map(|draft| draft.mentions.iter().map(|user| (draft.conversation_id, *user))).collect();
     if pairs.is_empty() {
         return Ok(HashSet::new());
     }
@@ -252,7 +269,7 @@ async fn bring_back(
     Ok(back)
 }
 
-async fn load_stored(tx: &mut PgConnection, items: &[Item], batch: &Batch) -> sqlx::Result<Stored> {
+async fn load_stored(tx: &mut PgConnection, items: &[Item], batch: &Batch, now: Time) -> sqlx::Result<Stored> {
     let ids: Vec<_> = items
         .iter()
         .zip(&batch.verdicts)
@@ -262,7 +279,7 @@ async fn load_stored(tx: &mut PgConnection, items: &[Item], batch: &Batch) -> sq
     if ids.is_empty() {
         return Ok(Stored::new());
     }
-    let mut stored = messages::by_ids(tx, &ids).await?;
+    let mut stored = messages::by_ids(tx, &ids, now).await?;
     let conversations: Vec<_> = ids.iter().map(|(conversation, _)| *conversation).collect();
     let lows = receipts::lows(tx, &conversations).await?;
     for message in stored.values_mut() {
@@ -273,6 +290,9 @@ async fn load_stored(tx: &mut PgConnection, items: &[Item], batch: &Batch) -> sq
 
 async fn tell(ctx: &Context, batch: &Batch, back: Vec<(UserId, ConversationPreferences)>) {
     metrics::messages_sent(batch.new.len());
+    if let Some(soonest) = batch.new.iter().filter_map(|new| new.message.expires_at).min() {
+        ctx.expiry.set(soonest);
+    }
     let mut by_conversation: HashMap<ConversationId, Vec<Envelope>> = HashMap::new();
     for new in &batch.new {
         let (conversation, sender) = (new.message.conversation_id, new.message.sender_id);

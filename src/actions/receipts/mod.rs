@@ -74,7 +74,7 @@ pub async fn of_message(
     limit: usize,
 ) -> Result<Page<MessageReceipt>> {
     let mut db = ctx.db.acquire().await?;
-    let (_, found) = history::visible(&mut db, caller, message.0, message.1).await?;
+    let (_, found) = history::visible(ctx, &mut db, caller, message.0, message.1).await?;
     let place = (message.0, found.seq, found.sender_id);
     let rows = receipts::of_message(&mut db, place, after, limit + 1).await?;
     Ok(Page::cut(rows, limit, |receipt| receipt.user_id.to_string()))
@@ -83,5 +83,5 @@ pub async fn of_message(
 /// Unread counts of all of one's conversations that have any.
 pub async fn unread(ctx: &Context, caller: &Caller) -> Result<Vec<Unread>> {
     let mut db = ctx.db.acquire().await?;
-    Ok(counts::unread(&mut db, caller.user_id).await?)
+    Ok(counts::unread(&mut db, caller.user_id, ctx.clock.now()).await?)
 }

@@ -10,15 +10,18 @@ pub mod replay;
 pub mod rules;
 
 use super::{
-    conversation::ConversationKind,
+    conversation::{ConversationChange, ConversationKind},
     error::{Conflict, Error, Reason, Result},
     ids::UserId,
     member::{Role, Standing},
     message::{Message, MessageKind},
 };
 
-/// May change a group's name, description and other settings.
-pub fn may_change_settings(standing: &Standing) -> Result<()> {
+/// May change a group's name, description and other settings; in a direct conversation both say how long words stay.
+pub fn may_change_settings(standing: &Standing, change: &ConversationChange) -> Result<()> {
+    if standing.kind == ConversationKind::Direct && change.is_only_of_lifetime() {
+        return Ok(());
+    }
     not_direct(standing)?;
     reaches(standing.role, Role::Admin)
 }

@@ -11,9 +11,10 @@ use crate::domain::{
     reaction::Reaction,
 };
 
-/// Selects messages with what their reply shows; the rest of the statement follows the joins.
+/// Selects messages as they are at a time, with what their reply shows; the rest of the statement follows the joins, and
+/// its arguments begin at `$2`.
 macro_rules! select_messages {
-    ($rest:tt $(, $argument:expr)*) => {
+    ($now:expr, $rest:tt $(, $argument:expr)*) => {
         sqlx::query_as!(
             MessageRow,
             r#"
@@ -34,6 +35,7 @@ macro_rules! select_messages {
                    message.pinned_at,
                    message.pinned_by as "pinned_by: UserId",
                    message.expires_at,
+                   coalesce(message.expires_at <= $1, false) as "has_expired!",
                    message.edited_at,
                    message.deleted_at,
                    message.created_at as "created_at!",
@@ -41,22 +43,39 @@ macro_rules! select_messages {
                    reply.seq as "reply_seq?",
                    reply.sender_id as "reply_sender_id?: UserId",
                    reply.kind as "reply_kind?: MessageKind",
-                   left(reply.body, 140) as reply_preview,
-                   reply.deleted_at as "reply_deleted_at?"
+                   case when reply.expires_at <= $1 then null else left(reply.body, 140) end as reply_preview,
+                   coalesce(reply.deleted_at, case when reply.expires_at <= $1 then reply.expires_at end)
+                       as "reply_deleted_at?"
             from messages message
             left join messages reply
               on reply.conversation_id = message.conversation_id and reply.seq = message.reply_to_seq
-            "# + $rest
+            "# + $rest,
+            $now
             $(, $argument)*
         )
     };
 }
 
+mod expiry;
 mod read;
 mod write;
 
+pub use expiry::*;
 pub use read::*;
 pub use write::*;
+
+/// Who reads a conversation, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Who.
+    pub user_id: UserId,
+    /// Messages up to here are not for them.
+    pub floor_seq: i64,
+    /// What has expired by now is read as a tombstone.
+    pub now: Time,
+}
 
 /// A message with all that is written of it at birth.
 #[derive(Clone, Debug)]
@@ -88,6 +107,7 @@ struct MessageRow {
     pinned_at: Option<Time>,
     pinned_by: Option<UserId>,
     expires_at: Option<Time>,
+    has_expired: bool,
     edited_at: Option<Time>,
     deleted_at: Option<Time>,
     created_at: Time,
@@ -108,7 +128,7 @@ impl From<MessageRow> for Message {
             }
             _ => None,
         };
-        Self {
+        let mut message = Self {
             id: row.id,
             conversation_id: row.conversation_id,
             seq: row.seq,
@@ -131,6 +151,11 @@ impl From<MessageRow> for Message {
             edited_at: row.edited_at,
             deleted_at: row.deleted_at,
             created_at: row.created_at,
+        };
+        // Nobody reads what has expired, even before it is a tombstone in the log.
+        if let (true, None, Some(expired_at)) = (row.has_expired, message.deleted_at, message.expires_at) {
+            message.entomb(expired_at);
         }
+        message
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, types::Json};
 
-use super::MessageRow;
+use super::{MessageRow, Reader};
 use crate::domain::{
     attachment::Attachment,
     clock::Time,
@@ -14,30 +14,28 @@ use crate::domain::{
 };
 
 /// One message by its id, unless it lies at or below the reader's floor.
-pub async fn by_id(
-    db: &mut PgConnection,
-    conversation: ConversationId,
-    id: MessageId,
-    floor_seq: i64,
-) -> sqlx::Result<Option<Message>> {
+pub async fn by_id(db: &mut PgConnection, reader: Reader, id: MessageId) -> sqlx::Result<Option<Message>> {
     let row = select_messages!(
-        "where message.conversation_id = $1 and message.id = $2 and message.seq > $3",
-        conversation.0,
+        reader.now,
+        "where message.conversation_id = $2 and message.id = $3 and message.seq > $4",
+        reader.conversation_id.0,
         id.0,
-        floor_seq
+        reader.floor_seq
     );
-    Ok(row.fetch_optional(db).await?.map(|row| Message::from(row).veiled(floor_seq)))
+    Ok(row.fetch_optional(db).await?.map(|row| Message::from(row).veiled(reader.floor_seq)))
 }
 
 /// Messages by their ids, in many conversations at once.
 pub async fn by_ids(
     db: &mut PgConnection,
     ids: &[(ConversationId, MessageId)],
+    now: Time,
 ) -> sqlx::Result<HashMap<(ConversationId, MessageId), Message>> {
     let (conversations, messages): (Vec<_>, Vec<_>) =
         ids.iter().map(|(conversation, id)| (conversation.0, id.0)).unzip();
     let rows = select_messages!(
-        "join unnest($1::uuid[], $2::uuid[]) as wanted(conversation_id, id)
+        now,
+        "join unnest($2::uuid[], $3::uuid[]) as wanted(conversation_id, id)
            on wanted.conversation_id = message.conversation_id and wanted.id = message.id",
         &conversations,
         &messages
@@ -47,10 +45,11 @@ pub async fn by_ids(
 }
 
 /// Messages by their places, in many conversations at once.
-pub async fn by_seqs(db: &mut PgConnection, seqs: &[(ConversationId, i64)]) -> sqlx::Result<Vec<Message>> {
+pub async fn by_seqs(db: &mut PgConnection, seqs: &[(ConversationId, i64)], now: Time) -> sqlx::Result<Vec<Message>> {
     let (conversations, seqs): (Vec<_>, Vec<_>) = seqs.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
     let rows = select_messages!(
-        "join unnest($1::uuid[], $2::bigint[]) as wanted(conversation_id, seq)
+        now,
+        "join unnest($2::uuid[], $3::bigint[]) as wanted(conversation_id, seq)
            on wanted.conversation_id = message.conversation_id and wanted.seq = message.seq",
         &conversations,
         &seqs
@@ -80,111 +79,108 @@ pub async fn seqs(
 
 /// Up to `limit` messages on one side of a place (newest first before it, oldest first after it), without those
 /// that the reader hid or may not see.
-pub async fn beside(
-    db: &mut PgConnection,
-    reader: (ConversationId, UserId, i64),
-    side: Window,
-    limit: usize,
-) -> sqlx::Result<Vec<Message>> {
-    let (conversation, user, floor_seq) = reader;
+pub async fn beside(db: &mut PgConnection, reader: Reader, side: Window, limit: usize) -> sqlx::Result<Vec<Message>> {
     let rows = match side {
         Window::Newest | Window::Before(_) | Window::Around(_) => {
             let before = if let Window::Before(seq) | Window::Around(seq) = side { seq } else { i64::MAX };
             let rows = select_messages!(
-                "where message.conversation_id = $1 and message.seq < $2 and message.seq > $3
+                reader.now,
+                "where message.conversation_id = $2 and message.seq < $3 and message.seq > $4
                    and not exists (select from hidden_messages hidden
-                                   where hidden.conversation_id = $1 and hidden.user_id = $4
+                                   where hidden.conversation_id = $2 and hidden.user_id = $5
                                      and hidden.message_seq = message.seq)
                  order by message.seq desc
-                 limit $5",
-                conversation.0,
+                 limit $6",
+                reader.conversation_id.0,
                 before,
-                floor_seq,
-                user.0,
+                reader.floor_seq,
+                reader.user_id.0,
                 limit as i64
             );
             rows.fetch_all(db).await?
         }
         Window::After(after) => {
             let rows = select_messages!(
-                "where message.conversation_id = $1 and message.seq > greatest($2::bigint, $3::bigint)
+                reader.now,
+                "where message.conversation_id = $2 and message.seq > greatest($3::bigint, $4::bigint)
                    and not exists (select from hidden_messages hidden
-                                   where hidden.conversation_id = $1 and hidden.user_id = $4
+                                   where hidden.conversation_id = $2 and hidden.user_id = $5
                                      and hidden.message_seq = message.seq)
                  order by message.seq
-                 limit $5",
-                conversation.0,
+                 limit $6",
+                reader.conversation_id.0,
                 after,
-                floor_seq,
-                user.0,
+                reader.floor_seq,
+                reader.user_id.0,
                 limit as i64
             );
             rows.fetch_all(db).await?
         }
     };
-    Ok(rows.into_iter().map(|row| Message::from(row).veiled(floor_seq)).collect())
+    Ok(rows.into_iter().map(|row| Message::from(row).veiled(reader.floor_seq)).collect())
 }
 
 /// Messages changed after a place in the log, ascending by their last change, that lie above the reader's floor.
 pub async fn changed_after(
     db: &mut PgConnection,
-    conversation: ConversationId,
+    reader: Reader,
     after: i64,
-    floor_seq: i64,
     limit: usize,
 ) -> sqlx::Result<Vec<Message>> {
     // Two index scans instead of one `or`: what was born since, and what was born before and changed since.
     let rows = select_messages!(
-        "where message.conversation_id = $1
-           and message.seq > $3
+        reader.now,
+        "where message.conversation_id = $2
+           and message.seq > $4
            and (message.seq, message.changed_seq) in (
                (select born.seq, born.changed_seq
                 from messages born
-                where born.conversation_id = $1 and born.seq > greatest($2::bigint, $3::bigint)
+                where born.conversation_id = $2 and born.seq > greatest($3::bigint, $4::bigint)
                   and born.changed_seq = born.seq
                 order by born.seq
-                limit $4)
+                limit $5)
                union all
                (select changed.seq, changed.changed_seq
                 from messages changed
-                where changed.conversation_id = $1 and changed.changed_seq > $2 and changed.changed_seq > changed.seq
-                  and changed.seq > $3
+                where changed.conversation_id = $2 and changed.changed_seq > $3 and changed.changed_seq > changed.seq
+                  and changed.seq > $4
                 order by changed.changed_seq
-                limit $4))
+                limit $5))
          order by message.changed_seq
-         limit $4",
-        conversation.0,
+         limit $5",
+        reader.conversation_id.0,
         after,
-        floor_seq,
+        reader.floor_seq,
         limit as i64
     );
-    Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(floor_seq)).collect())
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(reader.floor_seq)).collect())
 }
 
 /// Up to `limit` pinned messages that the reader may see and did not hide, the one pinned last first.
 pub async fn pinned(
     db: &mut PgConnection,
-    reader: (ConversationId, UserId, i64),
+    reader: Reader,
     after: Option<(Time, i64)>,
     limit: usize,
 ) -> sqlx::Result<Vec<Message>> {
-    let (conversation, user, floor_seq) = reader;
     let rows = select_messages!(
-        "where message.conversation_id = $1 and message.pinned_at is not null and message.seq > $2
-           and ($3::timestamptz is null or (message.pinned_at, message.seq) < ($3, $4))
+        reader.now,
+        "where message.conversation_id = $2 and message.pinned_at is not null and message.seq > $3
+           and (message.expires_at is null or message.expires_at > $1)
+           and ($4::timestamptz is null or (message.pinned_at, message.seq) < ($4, $5))
            and not exists (select from hidden_messages hidden
-                           where hidden.conversation_id = $1 and hidden.user_id = $5
+                           where hidden.conversation_id = $2 and hidden.user_id = $6
                              and hidden.message_seq = message.seq)
          order by message.pinned_at desc, message.seq desc
-         limit $6",
-        conversation.0,
-        floor_seq,
+         limit $7",
+        reader.conversation_id.0,
+        reader.floor_seq,
         after.map(|(pinned_at, _)| pinned_at),
         after.map(|(_, seq)| seq),
-        user.0,
+        reader.user_id.0,
         limit as i64
     );
-    Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(floor_seq)).collect())
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(reader.floor_seq)).collect())
 }
 
 /// How many messages of a conversation are pinned.

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::NewMessage;
 use crate::domain::{
     clock::Time,
-    ids::UserId,
+    ids::{ConversationId, UserId},
     message::{Message, MessageKind},
 };
 
@@ -148,26 +148,42 @@ pub async fn set_pin(db: &mut PgConnection, message: &Message) -> sqlx::Result<(
     Ok(())
 }
 
-/// Makes a message a tombstone: its words, those of its earlier versions, and what people thought of it, are gone.
-pub async fn entomb(db: &mut PgConnection, message: &Message) -> sqlx::Result<()> {
+/// Makes messages of one conversation tombstones: their words, those of their earlier versions and plans, and what
+/// people thought of them, are gone.
+pub async fn entomb(db: &mut PgConnection, conversation: ConversationId, messages: &[Message]) -> sqlx::Result<()> {
     sqlx::query!(
-        "with forgotten as (
-             delete from message_edits
-             where conversation_id = $1 and message_seq = $2),
-         unmentioned as (
-             delete from mentions
-             where conversation_id = $1 and message_seq = $2),
-         calmed as (
-             delete from reactions
-             where conversation_id = $1 and message_seq = $2)
-         update messages
-         set body = null, attachments = null, metadata = null, location = null, mentions = '{}', mentions_all = false,
-             reactions = null, pinned_at = null, pinned_by = null, deleted_at = $3, changed_seq = $4
-         where conversation_id = $1 and seq = $2",
-        message.conversation_id.0,
-        message.seq,
-        message.deleted_at,
-        message.changed_seq,
+        r#"
+        with tombstone as materialized (
+            select seq, deleted_at, changed_seq
+            from unnest($2::bigint[], $3::timestamptz[], $4::bigint[]) as tombstone(seq, deleted_at, changed_seq)),
+        forgotten as (
+            delete from message_edits
+            where conversation_id = $1 and message_seq = any($2)),
+        unmentioned as (
+            delete from mentions
+            where conversation_id = $1 and message_seq = any($2)),
+        calmed as (
+            delete from reactions
+            where conversation_id = $1 and message_seq = any($2)),
+        unplanned as (
+            update scheduled_messages plan
+            set draft = plan.draft || '{"body": null, "metadata": null, "location": null, "mentions": [],
+                                 "mentions_all": false}'
+            from messages sent
+            where sent.conversation_id = $1 and sent.seq = any($2)
+              and plan.user_id = sent.sender_id and plan.id = sent.id and plan.conversation_id = $1
+              and plan.state = 'sent')
+        update messages message
+        set body = null, attachments = null, metadata = null, location = null, mentions = '{}', mentions_all = false,
+            reactions = null, pinned_at = null, pinned_by = null, deleted_at = tombstone.deleted_at,
+            changed_seq = tombstone.changed_seq
+        from tombstone
+        where message.conversation_id = $1 and message.seq = tombstone.seq
+        "#,
+        conversation.0,
+        &messages.iter().map(|message| message.seq).collect::<Vec<_>>(),
+        &messages.iter().map(|message| message.deleted_at).collect::<Vec<_>>() as &[Option<Time>],
+        &messages.iter().map(|message| message.changed_seq).collect::<Vec<_>>(),
     )
     .execute(db)
     .await?;

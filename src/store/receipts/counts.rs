@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::domain::{
+    clock::Time,
     ids::{ConversationId, UserId},
     receipt::{ReceiptCount, ReceiptCounts, Unread},
 };
@@ -11,15 +12,16 @@ use crate::domain::{
 const COUNTED: i64 = 20;
 
 /// One's exact unread counts, of those conversations that have any.
-pub async fn unread(db: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<Unread>> {
+pub async fn unread(db: &mut PgConnection, user: UserId, now: Time) -> sqlx::Result<Vec<Unread>> {
     sqlx::query_as!(
         Unread,
         r#"
         select conversation_id as "conversation_id!: ConversationId", unread as "unread!", mentions as "mentions!"
-        from own_conversations
+        from own_conversations($2)
         where user_id = $1 and unread > 0
         "#,
         user.0,
+        now,
     )
     .fetch_all(db)
     .await
@@ -29,6 +31,7 @@ pub async fn unread(db: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<Unr
 pub async fn unread_of_many(
     db: &mut PgConnection,
     people: &[(UserId, ConversationId)],
+    now: Time,
 ) -> sqlx::Result<Vec<(UserId, Unread, i64)>> {
     let (users, conversations): (Vec<_>, Vec<_>) = people.iter().map(|(user, id)| (user.0, id.0)).unzip();
     let rows = sqlx::query!(
@@ -38,7 +41,7 @@ pub async fn unread_of_many(
             from unnest($1::uuid[], $2::uuid[]) as wanted(user_id, conversation_id)),
         totals as (
             select user_id, sum(unread)::bigint as total
-            from own_conversations
+            from own_conversations($3)
             where user_id in (select user_id from wanted)
             group by user_id)
         select own.user_id as "user_id!: UserId",
@@ -47,11 +50,12 @@ pub async fn unread_of_many(
                own.mentions as "mentions!",
                totals.total as "total!"
         from wanted
-        join own_conversations own on own.user_id = wanted.user_id and own.conversation_id = wanted.conversation_id
+        join own_conversations($3) own on own.user_id = wanted.user_id and own.conversation_id = wanted.conversation_id
         join totals on totals.user_id = wanted.user_id
         "#,
         &users,
         &conversations,
+        now,
     )
     .fetch_all(db)
     .await?;

@@ -100,8 +100,13 @@ async fn read(reader: &Person, conversation: &str) -> Vec<Value> {
     let mut log: Vec<Value> = Vec::new();
     loop {
         let after = log.last().map_or(0, seq);
-        let page = reader.get(&format!("/conversations/{conversation}/messages?after={after}&limit=100")).await;
-        let page = page.expect(200);
+        let path = format!("/conversations/{conversation}/messages?after={after}&limit=100");
+        // A connection that died in the fault may be found dead only now.
+        let page = until("the log can be read", async || {
+            let page = reader.get(&path).await;
+            (page.status != 503).then_some(page)
+        });
+        let page = page.await.expect(200);
         log.extend(page["items"].as_array().expect("a page has items").iter().cloned());
         if page["has_more_after"] == false {
             return log;

@@ -23,6 +23,7 @@ pub struct TestServer {
     /// One without a token.
     pub client: Client,
     address: SocketAddr,
+    settings: Settings,
     lifecycle: Lifecycle,
     thread: Option<thread::JoinHandle<()>>,
     redis: Option<Arc<Redis>>,
@@ -49,21 +50,48 @@ impl TestServer {
 
     /// Starts two nodes, set up otherwise.
     pub async fn pair_with(adjust: impl Fn(&mut Settings)) -> (Self, Self) {
-        let redis = Arc::new(Redis::start());
-        let (mut north, mut south) = Self::pair_over(redis.url(), adjust).await;
-        (north.redis, south.redis) = (Some(Arc::clone(&redis)), Some(redis));
+        let [north, south] = Self::nodes_with(adjust).await;
         (north, south)
     }
 
     /// Starts two nodes that share a database and the Redis of this URL, set up otherwise.
     pub async fn pair_over(redis_url: &str, adjust: impl Fn(&mut Settings)) -> (Self, Self) {
+        let [north, south] = Self::nodes_over(redis_url, adjust).await;
+        (north, south)
+    }
+
+    /// Starts several nodes that share a database and a Redis.
+    pub async fn nodes<const N: usize>() -> [Self; N] {
+        Self::nodes_with(|_| ()).await
+    }
+
+    /// The same, set up otherwise.
+    pub async fn nodes_with<const N: usize>(adjust: impl Fn(&mut Settings)) -> [Self; N] {
+        let redis = Arc::new(Redis::start());
+        let mut nodes = Self::nodes_over(redis.url(), adjust).await;
+        nodes.iter_mut().for_each(|node| node.redis = Some(Arc::clone(&redis)));
+        nodes
+    }
+
+    async fn nodes_over<const N: usize>(redis_url: &str, adjust: impl Fn(&mut Settings)) -> [Self; N] {
         let database = Arc::new(Database::create().await);
         let mut settings = settings(&database);
         settings.redis_url = Some(redis_url.parse().expect("any text can be a secret"));
         adjust(&mut settings);
-        let north = Self::launch(settings.clone(), Arc::clone(&database)).await;
-        let south = Self::launch(settings, database).await;
-        (north, south)
+        let mut nodes = Vec::with_capacity(N);
+        for _ in 0..N {
+            nodes.push(Self::launch(settings.clone(), Arc::clone(&database)).await);
+        }
+        nodes.try_into().unwrap_or_else(|_| unreachable!("as many come out as are launched"))
+    }
+
+    /// Stops it in good order, and starts it again at another address, with a clock that shows the right time.
+    pub async fn restarts(self) -> Self {
+        let (settings, database, redis) = (self.settings.clone(), Arc::clone(&self.database), self.redis.clone());
+        self.stop().await;
+        let mut again = Self::launch(settings, database).await;
+        again.redis = redis;
+        again
     }
 
     /// Where it listens.
@@ -101,10 +129,11 @@ impl TestServer {
         let (clock, lifecycle) = (Clock::default(), Lifecycle::default());
         let (started, address) = oneshot::channel();
         let theirs = (clock.clone(), lifecycle.clone());
+        let known = settings.clone();
         let thread = thread::spawn(move || serve(settings, theirs, started));
         let address = address.await.expect("the server starts; see above");
         let client = Client::new(format!("http://{address}"));
-        Self { clock, database, client, address, lifecycle, thread: Some(thread), redis: None }
+        Self { clock, database, client, address, settings: known, lifecycle, thread: Some(thread), redis: None }
     }
 }
 

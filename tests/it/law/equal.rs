@@ -34,6 +34,7 @@ pub fn contradictions(fresh: &Client) -> Vec<String> {
 pub fn differences(client: &Client, fresh: &Client) -> Vec<String> {
     let mut found = Vec::new();
     compare("blocks", &json!(client.blocks), &json!(fresh.blocks), &mut found);
+    compare("plans", &json!(client.plans), &json!(fresh.plans), &mut found);
     let (theirs, wanted): (BTreeMap<_, _>, BTreeMap<_, _>) = (client.mutual().collect(), fresh.mutual().collect());
     compare(
         "conversations",

@@ -6,6 +6,7 @@ mod equal;
 mod model;
 mod script;
 
+use colloquy::config::settings::Settings;
 use futures_util::future::join_all;
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ struct Witness {
 async fn a_snapshot_and_the_events_since_make_a_fresh_snapshot() {
     // Those that have broken it before.
     for seed in [118, 143, 148] {
-        let server = TestServer::start().await;
+        let server = TestServer::with(long_days).await;
         play(seed, &[&server]).await;
     }
 }
@@ -41,9 +42,14 @@ async fn a_snapshot_and_the_events_since_make_a_fresh_snapshot() {
 #[tokio::test]
 async fn the_law_holds_on_two_nodes() {
     for seed in 11..=12 {
-        let (north, south) = TestServer::pair().await;
+        let (north, south) = TestServer::pair_with(long_days).await;
         play(seed, &[&north, &south]).await;
     }
+}
+
+/// The script lets hours go by.
+fn long_days(settings: &mut Settings) {
+    settings.access_token_seconds = 1_000_000;
 }
 
 async fn play(seed: u64, nodes: &[&TestServer]) {
@@ -53,7 +59,8 @@ async fn play(seed: u64, nodes: &[&TestServer]) {
     let seeds = (1..).map(|number| 1_000 * seed + number);
     let mut witnesses =
         join_all(people.iter().zip(seeds).map(|(person, seed)| Witness::new(person, &beacon, seed))).await;
-    let mut script = Script::new(seed, people);
+    let clocks = nodes.iter().map(|node| node.clock.clone()).collect();
+    let mut script = Script::new(seed, people, clocks);
     for step in 1..=STEPS {
         script.goes_on().await;
         if step % STEPS_BETWEEN_LOOKS != 0 {

@@ -16,6 +16,8 @@ pub struct Client {
     pub(super) conversations: BTreeMap<String, Known>,
     pub(super) hidden: BTreeSet<(String, String)>,
     pub(super) blocks: BTreeSet<String>,
+    /// Messages that are yet to be sent.
+    pub(super) plans: BTreeMap<String, Value>,
     cursors: BTreeMap<String, i64>,
     own_cursor: Option<String>,
 }
@@ -73,7 +75,9 @@ impl Client {
         let own = &answer["own"];
         if self.own_cursor.is_none() {
             self.hidden.clear();
+            self.plans.clear();
         }
+        list(&own["scheduled"]).iter().for_each(|plan| self.plans_for(plan));
         for preferences in list(&own["preferences"]) {
             let mut preferences = preferences.as_object().expect("preferences are an object").clone();
             let id = preferences.remove("conversation_id").expect("they are of a conversation");
@@ -112,6 +116,7 @@ impl Client {
             "block:removed" => _ = self.blocks.remove(text(&data["user_id"])),
             "message:hidden" => _ = self.hidden.insert(hidden(data)),
             "preferences:updated" => self.prefer(text(&data["conversation_id"]), data["preferences"].clone()),
+            "scheduled:updated" | "scheduled:sent" | "scheduled:failed" => self.plans_for(data),
             "conversation:new" => self.begins(data),
             "conversation:removed" => self.forget(text(&data["conversation_id"])),
             _ => self.hears_in_conversation(name, event),
@@ -179,6 +184,11 @@ impl Client {
         let cleared = number(&preferences["cleared_seq"]);
         known.messages.retain(|_, message| number(&message["seq"]) > cleared);
         known.conversation["preferences"] = preferences;
+    }
+
+    fn plans_for(&mut self, plan: &Value) {
+        let id = text(&plan["id"]).to_owned();
+        _ = if plan["state"] == "pending" { self.plans.insert(id, plan.clone()) } else { self.plans.remove(&id) };
     }
 
     fn forget(&mut self, id: &str) {

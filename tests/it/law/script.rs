@@ -1,12 +1,17 @@
 //! A random script: several people do everything that can be done, over REST, one after the other.
 
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use colloquy::domain::clock::Clock;
 use serde_json::{Value, json};
 
 use super::chance::Chance;
-use crate::harness::{id, new_id, person::Person, reply::Reply, seq};
+use crate::harness::{each, id, new_id, person::Person, reply::Reply, seq, until};
+
+/// Seconds after which what was sent for a while has expired, and what was planned is due.
+const A_WHILE: i64 = 3_600;
 
 /// What the people do, as often as it stands here.
-const REPERTOIRE: [Act; 38] = [
+const REPERTOIRE: [Act; 41] = [
     Act::Send,
     Act::Send,
     Act::Send,
@@ -45,6 +50,9 @@ const REPERTOIRE: [Act; 38] = [
     Act::Block,
     Act::Open,
     Act::Close,
+    Act::Plan,
+    Act::Plan,
+    Act::Wait,
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +75,8 @@ enum Act {
     Block,
     Open,
     Close,
+    Plan,
+    Wait,
 }
 
 impl Act {
@@ -84,14 +94,17 @@ pub struct Script {
     /// What was done, for whom it fails.
     pub done: Vec<String>,
     chance: Chance,
+    clocks: Vec<Clock>,
     conversations: Vec<String>,
     messages: Vec<Value>,
+    plans: Vec<(Person, Value)>,
 }
 
 impl Script {
     /// The beginning of the script of a seed.
-    pub fn new(seed: u64, people: Vec<Person>) -> Self {
-        Self { people, done: Vec::new(), chance: Chance::new(seed), conversations: Vec::new(), messages: Vec::new() }
+    pub fn new(seed: u64, people: Vec<Person>, clocks: Vec<Clock>) -> Self {
+        let (conversations, messages, plans) = (Vec::new(), Vec::new(), Vec::new());
+        Self { people, done: Vec::new(), chance: Chance::new(seed), clocks, conversations, messages, plans }
     }
 
     /// Does one thing.
@@ -100,6 +113,8 @@ impl Script {
         let reply = match act {
             Act::Open => self.open().await,
             Act::Block => self.block().await,
+            Act::Wait => self.wait().await,
+            Act::Plan if !self.plans.is_empty() && self.chance.once_in(3) => self.change_plan().await,
             Act::Edit | Act::DeleteForEveryone | Act::DeleteForMe if !self.messages.is_empty() => {
                 self.change_message(act).await
             }
@@ -122,6 +137,7 @@ impl Script {
             Act::ChangeSettings | Act::Prefer | Act::Close => {
                 self.change_conversation(&actor, &conversation, act).await
             }
+            Act::Plan => self.plan(&actor, &conversation).await,
             _ => self.send(&actor, &conversation).await,
         }
     }
@@ -180,6 +196,9 @@ impl Script {
         if self.chance.once_in(4) && !self.messages.is_empty() {
             message["reply_to"] = self.chance.pick(&self.messages)["id"].clone();
         }
+        if self.chance.once_in(4) {
+            message["expires_in"] = json!(A_WHILE / 2);
+        }
         let mut reply = actor.sends(conversation, message.clone()).await;
         if matches!(reply.status, 403 | 422) {
             // Mentions and replies meet strangers more often than not; what was meant is said without them.
@@ -190,6 +209,61 @@ impl Script {
             self.messages.push(reply.body.clone());
         }
         reply
+    }
+
+    async fn plan(&mut self, actor: &Person, conversation: &str) -> Reply {
+        let message = json!({"body": format!("planned {}", self.done.len()), "scheduled_for": self.soon()});
+        let reply = actor.sends(conversation, message).await;
+        if reply.status == 202 {
+            self.plans.push((actor.clone(), reply.body.clone()));
+        }
+        reply
+    }
+
+    async fn change_plan(&mut self) -> Reply {
+        let (maker, plan) = self.chance.pick(&self.plans).clone();
+        let path = format!("/scheduled-messages/{}", id(&plan));
+        match self.chance.below(3) {
+            0 => maker.delete(&path).await,
+            1 => maker.patch(&path, json!({"body": format!("planned anew {}", self.done.len())})).await,
+            _ => maker.patch(&path, json!({"scheduled_for": self.soon()})).await,
+        }
+    }
+
+    /// A time that will have come after the next while.
+    fn soon(&mut self) -> String {
+        let seconds = A_WHILE / 4 + self.chance.below(A_WHILE as usize / 2) as i64;
+        (self.clocks[0].now() + Duration::seconds(seconds)).to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
+    /// Lets a while go by, and waits until what it brought is in the logs.
+    async fn wait(&mut self) -> Reply {
+        let then = self.clocks[0].now() + Duration::seconds(A_WHILE);
+        let mut expiring = Vec::new();
+        for person in &self.people {
+            for message in self.messages.iter().filter(|message| time(&message["expires_at"]).is_some()) {
+                let seen = person.looks_at(message).await;
+                if seen.status == 200 && seen.body["deleted_at"].is_null() {
+                    expiring.push((person.clone(), seen.body));
+                }
+            }
+        }
+        self.clocks.iter().for_each(|clock| clock.advance(Duration::seconds(A_WHILE)));
+        for (person, before) in expiring {
+            until("what has expired is a tombstone in the log", async || {
+                let now = person.looks_at(&before).await;
+                (now.body["changed_seq"] != before["changed_seq"]).then_some(())
+            })
+            .await;
+        }
+        for person in &self.people {
+            until("nothing is due any more", async || {
+                let pending = person.get("/scheduled-messages?state=pending").await.expect(200);
+                each(&pending, "scheduled_for").into_iter().all(|due| time(due) > Some(then)).then_some(())
+            })
+            .await;
+        }
+        self.people[0].get("/limits").await
     }
 
     /// Mostly a recent one.
@@ -289,6 +363,7 @@ impl Script {
                     json!({"description": format!("About {number}")}),
                     json!({"history_for_new_members": history}),
                     json!({"members_may_pin": number > 2, "category": "club"}),
+                    json!({"expires_in": if number > 2 { json!(A_WHILE / 3) } else { Value::Null }}),
                 ];
                 actor.patch(&path, self.chance.pick(&wanted).clone()).await
             }
@@ -303,6 +378,10 @@ impl Script {
     fn history(&mut self) -> &'static str {
         if self.chance.once_in(2) { "from_joining" } else { "all" }
     }
+}
+
+fn time(value: &Value) -> Option<DateTime<Utc>> {
+    value.as_str()?.parse().ok()
 }
 
 fn text(value: &Value) -> &str {

@@ -1,0 +1,61 @@
+//! Sending what is due, by exactly one node and through the same writers as everything else.
+//!
+//! A plan stays claimed until what became of it is committed. Whoever dies in between leaves it pending: it is sent again,
+//! by its id is found to be sent, and counts as sent.
+
+use futures_util::future::join_all;
+
+use super::{super::messages::send, Context, log};
+use crate::{
+    actions::messages::send::Sent,
+    domain::{
+        error::{Error, Result},
+        event::Event,
+        scheduled::Plan,
+        user::Caller,
+    },
+    store::scheduled as rows,
+};
+
+/// Plans that are claimed at once.
+const ROUND: usize = 64;
+
+/// Sends all that is due, and sets the alarm for what is due next.
+pub async fn send_due(ctx: &Context) -> Result<()> {
+    while send_some(ctx).await? {}
+    if let Some(next) = rows::next_due(&mut *ctx.db.acquire().await?).await? {
+        ctx.plans.set(next);
+    }
+    Ok(())
+}
+
+/// Sends what can be claimed; says whether there may be more.
+async fn send_some(ctx: &Context) -> Result<bool> {
+    let mut tx = ctx.db.begin().await?;
+    let plans = rows::claim_due(&mut tx, ctx.clock.now(), ROUND).await?;
+    if plans.is_empty() {
+        return Ok(false);
+    }
+    // They enter the writers' queues in the order of their times.
+    let outcomes = join_all(plans.iter().map(|plan| send(ctx, plan))).await;
+
+    let mut settled: Vec<_> = plans.iter().zip(&outcomes).filter_map(|(plan, outcome)| plan.settled(outcome)).collect();
+    let is_all_settled = settled.len() == plans.len();
+    // Own logs are always locked in this order, whichever node it is.
+    settled.sort_by_key(|plan| plan.user_id);
+    for plan in &settled {
+        rows::update(&mut tx, plan).await?;
+        log(&mut tx, plan).await?;
+    }
+    ctx.commit(tx, settled.into_iter().map(|plan| Event::PlanChanged(Box::new(plan))).collect()).await?;
+    Ok(is_all_settled)
+}
+
+/// Sends one as if its maker did so now.
+async fn send(ctx: &Context, plan: &Plan) -> Result<Sent> {
+    let sent = send::send_planned(ctx, &Caller::on_behalf_of(plan.user_id), plan.draft.clone()).await;
+    if let Err(Error::Internal(source)) = &sent {
+        tracing::error!(error = ?source, "A scheduled message failed: {source:#}");
+    }
+    sent
+}

@@ -1,0 +1,170 @@
+//! Messages to be sent later: making, listing, changing and cancelling plans. What is planned is decided on like a send, and
+//! once more when its time has come.
+
+use chrono::DateTime;
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use super::{
+    Context,
+    messages::{batch, writer},
+};
+use crate::{
+    domain::{
+        clock::Time,
+        error::{Conflict, Error, Result},
+        event::Event,
+        ids::MessageId,
+        limits::{self, Limit},
+        message::Draft,
+        page::Page,
+        scheduled::{self, Plan, PlanChange, PlanFilter, PlanState},
+        user::Caller,
+    },
+    store::{
+        conversations,
+        personal::{self, PersonalKind},
+        scheduled as rows,
+        sending::{self, Facts, Question},
+    },
+};
+
+pub mod due;
+
+/// Plans a message. Counts against the limits now, and not again when it is sent.
+pub async fn plan(ctx: &Context, caller: &Caller, draft: Draft, time: Time) -> Result<Plan> {
+    draft.check()?;
+    if !draft.attachment_ids.is_empty() {
+        return Err(Error::field("attachment_ids", "unsupported", "What is sent later can't carry files."));
+    }
+    let plan = Plan::new(caller.user_id, draft, time).redacted(&ctx.rulebook.rules().redaction);
+    let mut tx = ctx.db.begin().await?;
+    // One at a time, so that the bound is exact and a retry finds what came first.
+    if !personal::lock(&mut tx, caller.user_id).await? {
+        return Err(Error::NotFound("user"));
+    }
+    if let Some(earlier) = rows::find(&mut tx, caller.user_id, plan.draft.id).await? {
+        let is_same = earlier.fingerprint == plan.fingerprint;
+        return if is_same { Ok(earlier) } else { Err(Conflict::IdempotencyMismatch.into()) };
+    }
+    let now = ctx.clock.now();
+    scheduled::check_time(plan.scheduled_for, now)?;
+    let facts = judge(ctx, &mut tx, &plan, now).await?;
+    if facts.earlier.is_some() {
+        return Err(Conflict::IdempotencyMismatch.into());
+    }
+    if rows::count_pending(&mut tx, caller.user_id).await? >= limits::SCHEDULED as i64 {
+        return Err(Error::LimitReached { what: "scheduled messages", most: limits::SCHEDULED });
+    }
+    ctx.spend_as(Limit::Messages, caller.user_id, &facts.sender_roles).await?;
+
+    rows::insert(&mut tx, &plan, now).await?;
+    log(&mut tx, &plan).await?;
+    ctx.commit(tx, vec![Event::PlanChanged(Box::new(plan.clone()))]).await?;
+    ctx.plans.set(plan.scheduled_for);
+    Ok(plan)
+}
+
+/// One page of the caller's plans, by their times.
+pub async fn list(
+    ctx: &Context,
+    caller: &Caller,
+    filter: PlanFilter,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<Plan>> {
+    let after = cursor.map(read_cursor).transpose()?;
+    let mut db = ctx.db.acquire().await?;
+    let plans = rows::list(&mut db, caller.user_id, filter, after, limit + 1).await?;
+    Ok(Page::cut(plans, limit, |plan| format!("{}.{}", plan.scheduled_for.timestamp_micros(), plan.draft.id)))
+}
+
+/// Changes what is to be sent, or when.
+pub async fn change(ctx: &Context, caller: &Caller, id: MessageId, change: PlanChange) -> Result<Plan> {
+    let mut tx = ctx.db.begin().await?;
+    let before = rows::lock(&mut tx, caller.user_id, id).await?.ok_or(Error::NotFound("scheduled message"))?;
+    if before.state != PlanState::Pending {
+        return Err(Conflict::NotPending.into());
+    }
+    let now = ctx.clock.now();
+    let is_moved = change.scheduled_for.is_some();
+    let plan = before.changed(change).redacted(&ctx.rulebook.rules().redaction);
+    if plan == before {
+        return Ok(plan);
+    }
+    plan.draft.check()?;
+    if is_moved {
+        scheduled::check_time(plan.scheduled_for, now)?;
+    }
+    // A node may have died between sending it and writing that down; whoever still sends it has the conversation locked.
+    conversations::lock(&mut tx, &[plan.draft.conversation_id]).await?;
+    if is_sent(&plan, Some(&judge(ctx, &mut tx, &plan, now).await?)) {
+        return Err(Conflict::NotPending.into());
+    }
+
+    save(ctx, tx, &plan).await?;
+    ctx.plans.set(plan.scheduled_for);
+    Ok(plan)
+}
+
+/// Cancels a plan; one that failed is put aside.
+pub async fn cancel(ctx: &Context, caller: &Caller, id: MessageId) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    let plan = rows::lock(&mut tx, caller.user_id, id).await?.ok_or(Error::NotFound("scheduled message"))?;
+    match plan.state {
+        PlanState::Cancelled => return Ok(()),
+        PlanState::Sent => return Err(Conflict::NotPending.into()),
+        PlanState::Pending | PlanState::Failed => {}
+    }
+    // As for a change.
+    conversations::lock(&mut tx, &[plan.draft.conversation_id]).await?;
+    let facts = sending::facts(&mut tx, &[question(&plan)], ctx.clock.now()).await?.pop().flatten();
+    if is_sent(&plan, facts.as_ref()) {
+        return Err(Conflict::NotPending.into());
+    }
+
+    save(ctx, tx, &Plan { state: PlanState::Cancelled, error: None, ..plan }).await
+}
+
+async fn save(ctx: &Context, mut tx: Transaction<'static, Postgres>, plan: &Plan) -> Result<()> {
+    rows::update(&mut tx, plan).await?;
+    log(&mut tx, plan).await?;
+    ctx.commit(tx, vec![Event::PlanChanged(Box::new(plan.clone()))]).await
+}
+
+/// Writes into its maker's own log that a plan changed.
+async fn log(tx: &mut PgConnection, plan: &Plan) -> Result<()> {
+    let Draft { id, conversation_id, .. } = plan.draft;
+    personal::log(tx, plan.user_id, PersonalKind::Scheduled, Some(conversation_id), Some(id)).await?;
+    Ok(())
+}
+
+/// Refuses what would be refused if it were sent now.
+async fn judge(ctx: &Context, tx: &mut PgConnection, plan: &Plan, now: Time) -> Result<Facts> {
+    let mut found = sending::facts(tx, &[question(plan)], now).await?;
+    let circumstances = writer::circumstances(ctx, tx, &[&plan.draft], &found, now).await?;
+    let facts = found.pop().flatten().ok_or(Error::NotFound("conversation"))?;
+    batch::check(&plan.draft, &facts, &[], &circumstances)?;
+    Ok(facts)
+}
+
+/// Whether its maker has sent a message of this id.
+fn is_sent(plan: &Plan, facts: Option<&Facts>) -> bool {
+    facts.and_then(|facts| facts.earlier.as_ref()).is_some_and(|(sender, _)| *sender == plan.user_id)
+}
+
+fn question(plan: &Plan) -> Question {
+    Question {
+        conversation_id: plan.draft.conversation_id,
+        sender_id: plan.user_id,
+        message_id: plan.draft.id,
+        reply_to: plan.draft.reply_to,
+    }
+}
+
+fn read_cursor(cursor: &str) -> Result<(Time, MessageId)> {
+    let parts = cursor.split_once('.').and_then(|(at, id)| {
+        let at = DateTime::from_timestamp_micros(at.parse().ok()?)?;
+        Some((at, id.parse().ok()?))
+    });
+    parts.ok_or(Error::Malformed("The cursor is not one that was given out."))
+}
