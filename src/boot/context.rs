@@ -32,6 +32,10 @@ use crate::{
 const WRITERS: usize = 2;
 /// Writers of cursors.
 const CURSOR_WRITERS: usize = 1;
+/// How the writers' statements are planned: by index, whatever the tables' sizes were when they were first planned. Else a
+/// plan that suits an empty table, kept until statistics are next gathered, reads all of a table that has grown meanwhile.
+const WRITERS_PLANS: [(&str, &str); 4] =
+    [("enable_seqscan", "off"), ("enable_bitmapscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 /// Passwords hashed at once: each takes a core for tens of milliseconds.
 const PASSWORDS_AT_ONCE: usize = 1;
 /// Passwords that may wait to be hashed.
@@ -89,8 +93,9 @@ fn start_writers<W: Work + 'static>(
     lanes: Vec<Exit<W::Item>>,
     (lifecycle, idle): (&Lifecycle, &CancellationToken),
 ) {
+    let options = ctx.db.connect_options().as_ref().clone().options(WRITERS_PLANS);
     for lane in lanes {
-        let writer = Writer::new(work(), ctx.db.connect_options().as_ref().clone());
+        let writer = Writer::new(work(), options.clone());
         let (ctx, idle) = (Arc::clone(ctx), idle.clone());
         lifecycle.spawn(async move { writer.run(&ctx, lane, idle).await });
     }

@@ -72,10 +72,10 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
                conversation.message_no as "message_no!",
                conversation.expires_in as "expires_in?",
                member.read_seq as "read_seq!",
-               (peer.user_id is not null and exists (
-                   select from blocks
-                   where (user_id, blocked_id) in ((peer.user_id, member.user_id), (member.user_id, peer.user_id))
-               )) as "is_blocked!",
+               (peer.user_id is not null
+                and (exists (select from blocks where user_id = peer.user_id and blocked_id = member.user_id)
+                     or exists (select from blocks
+                                where user_id = member.user_id and blocked_id = peer.user_id))) as "is_blocked!",
                earlier.sender_id as "earlier_sender_id?: UserId",
                earlier.fingerprint as "earlier_fingerprint?",
                reply.id as "reply_id?: MessageId",
