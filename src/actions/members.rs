@@ -17,7 +17,7 @@ use crate::{
         member::{Participant, Role, Standing},
         page::Page,
         policy,
-        user::Caller,
+        user::{Caller, User},
     },
     store::{
         audiences, blocks,
@@ -45,6 +45,13 @@ pub async fn find_untold(ctx: &Context) -> Result<()> {
         ctx.cluster.bus.check_here(admitted).await;
     }
     Ok(())
+}
+
+/// The same for a socket that has just come, with whose it is: over one connection, since many may come at once.
+pub async fn arrival(ctx: &Context, caller: &Caller) -> Result<(User, Vec<(ConversationId, i64, i64)>)> {
+    let mut db = ctx.db.acquire().await?;
+    let user = users::find(&mut *db, caller.user_id).await?.ok_or(Error::NotFound("user"))?;
+    Ok((user, audiences::memberships(&mut db, caller.user_id).await?))
 }
 
 /// A page of the present participants, in the order in which they came.

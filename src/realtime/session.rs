@@ -17,7 +17,7 @@ use super::{
     socket::{Next, Socket},
 };
 use crate::{
-    actions::{Context, in_time, members, presence, typing, users},
+    actions::{Context, in_time, members, presence, typing},
     domain::{
         error::{AuthFailure, Error, Result},
         ids::ConversationId,
@@ -82,8 +82,8 @@ pub async fn run(ctx: web::Data<Context>, hub: Hub, mut socket: Socket, caller: 
     let viewed = session.seat.viewing();
     // The goodbye is said at once; what others are told of it may take longer.
     drop((socket, session));
-    presence::close(&ctx, &caller, &viewed).await;
-    typing::leave(&ctx, &caller).await;
+    Box::pin(presence::close(&ctx, &caller, &viewed)).await;
+    Box::pin(typing::leave(&ctx, &caller)).await;
     presence::depart(&ctx, &device);
     metrics::socket_closed();
 }
@@ -100,15 +100,14 @@ async fn welcome(session: &Session, socket: &Socket, reference: Option<String>) 
         socket.mailbox().close(Close::Ended);
         return Err(AuthFailure::SessionRevoked.into());
     }
-    let user = users::me(ctx, &caller).await?;
-    let ready = ReadyView {
-        session_id: caller.session_id,
-        user: user.into(),
-        heartbeat_interval_ms: ctx.settings.heartbeat_seconds * 1000,
-        server_time: ctx.clock.now(),
-    };
     let load = async {
-        let memberships = members::memberships(ctx, &caller).await?;
+        let (user, memberships) = members::arrival(ctx, &caller).await?;
+        let ready = ReadyView {
+            session_id: caller.session_id,
+            user: user.into(),
+            heartbeat_interval_ms: ctx.settings.heartbeat_seconds * 1000,
+            server_time: ctx.clock.now(),
+        };
         socket.mailbox().reply(frames::text(&event::ready(&ready)));
         if reference.is_some() {
             socket.mailbox().reply(frames::text(&event::ack(reference.as_deref(), serde_json::json!({}))));
