@@ -97,7 +97,8 @@ impl Server {
         let settings = Settings { data_dir: directory.clone(), listen: address, ..settings.clone() };
         let mut command = Command::new(program);
         command
-            .args(["serve", "--log=warn"])
+            // We read as fast as we can, but on a busy machine that may not be at once.
+            .args(["serve", "--log=warn", "--mailbox-bytes=16777216"])
             .args(["--messages-per-minute=0", "--conversations-per-hour=0", "--logins-per-minute=0"])
             .arg(format!("--listen={address}"))
             .arg(format!("--workers={}", settings.workers))
