@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{each, person::Person, reply::redacted, seq, server::TestServer};
+use crate::harness::{each, person::Person, reply::redacted, seq, server::TestServer, until};
 
 /// The part of an answer that is about one conversation.
 fn of<'a>(answer: &'a Value, conversation: &str) -> &'a Value {
