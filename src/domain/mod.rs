@@ -7,6 +7,7 @@ pub mod error;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod location;
 pub mod member;
 pub mod message;
 pub mod moderation;

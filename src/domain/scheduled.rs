@@ -9,7 +9,8 @@ use super::{
     error::{Error, Result},
     ids::{ConversationId, MessageId, UserId},
     limits,
-    message::{Draft, Location, MessageKind},
+    location::Location,
+    message::{Draft, MessageKind},
     policy::redaction::Redaction,
 };
 

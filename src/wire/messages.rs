@@ -13,7 +13,8 @@ use super::{
 use crate::domain::{
     error::Result,
     ids::{AttachmentId, ConversationId, MessageId, UserId},
-    message::{Draft, Edit, ForwardedFrom, HistoryPage, Location, Message, MessageKind, ReplyTo, Revision, Status},
+    location::Location,
+    message::{Draft, Edit, ForwardedFrom, HistoryPage, Message, MessageKind, ReplyTo, Revision, Status},
     receipt::MessageReceipt,
 };
 

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use super::{json, messages::MessageView};
 use crate::domain::{
     ids::{ConversationId, MessageId, UserId},
-    message::{Draft, Location, MessageKind},
+    location::Location,
+    message::{Draft, MessageKind},
     scheduled::{Plan, PlanChange, PlanError, PlanState},
 };
 

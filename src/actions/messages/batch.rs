@@ -103,30 +103,12 @@ impl Batch {
         let attachments = circumstances.files_of(draft, sender).flatten().cloned().collect();
         let draft = draft.clone().redacted(&circumstances.rules.redaction);
         let id = draft.conversation_id;
-        let head = self.heads.entry(id).or_insert(Head {
-            id,
-            head_seq: facts.head_seq,
-            message_no: facts.message_no,
-            active_at: now,
-        });
-        head.head_seq += 1;
-        head.message_no += 1;
-        let cursor = self.senders.entry((id, sender)).or_insert(receipts::Sent {
-            conversation_id: id,
-            user_id: sender,
-            seq: facts.read_seq,
-            no: 0,
-            at: now,
-            is_marked: false,
-        });
-        // A mark tells when the cursor passed what lay between; one's own last message needs none.
-        cursor.is_marked |= cursor.seq + 1 < head.head_seq;
-        (cursor.seq, cursor.no) = (head.head_seq, head.message_no);
+        let (seq, no) = self.advance((id, sender), facts, now);
         let message = Message {
             id: draft.id,
             conversation_id: id,
-            seq: head.head_seq,
-            changed_seq: head.head_seq,
+            seq,
+            changed_seq: seq,
             sender_id: sender,
             kind: draft.kind,
             status: Status::Sent,
@@ -149,10 +131,34 @@ impl Batch {
         if facts.is_missed {
             self.missed.insert(id);
         }
-        self.taken.extend(draft.attachment_ids.iter().map(|file| ((id, *file), message.seq)));
+        self.taken.extend(draft.attachment_ids.iter().map(|file| ((id, *file), seq)));
         self.first_with_id.insert((id, draft.id), self.new.len());
-        self.new.push(NewMessage { message, no: head.message_no, fingerprint });
+        self.new.push(NewMessage { message, no, fingerprint });
         self.new.len() - 1
+    }
+
+    /// Moves the log's head and the sender's own cursor on; answers with the new message's place and number.
+    fn advance(&mut self, (id, sender): (ConversationId, UserId), facts: &Facts, now: Time) -> (i64, i64) {
+        let head = self.heads.entry(id).or_insert(Head {
+            id,
+            head_seq: facts.head_seq,
+            message_no: facts.message_no,
+            active_at: now,
+        });
+        head.head_seq += 1;
+        head.message_no += 1;
+        let cursor = self.senders.entry((id, sender)).or_insert(receipts::Sent {
+            conversation_id: id,
+            user_id: sender,
+            seq: facts.read_seq,
+            no: 0,
+            at: now,
+            is_marked: false,
+        });
+        // A mark tells when the cursor passed what lay between; one's own last message needs none.
+        cursor.is_marked |= cursor.seq + 1 < head.head_seq;
+        (cursor.seq, cursor.no) = (head.head_seq, head.message_no);
+        (head.head_seq, head.message_no)
     }
 
     /// The heads to move.

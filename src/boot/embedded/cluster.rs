@@ -12,6 +12,10 @@ use tracing::{info, warn};
 
 use super::{programs::Programs, site::Site};
 
+/// What is a letter and how it is folded, which names are found by: all of Unicode, where the system has a neutral locale
+/// that knows it. Order stays that of bytes.
+const LETTERS: &str = if cfg!(target_os = "linux") { "--lc-ctype=C.UTF-8" } else { "--lc-ctype=C" };
+
 /// The major version that made a cluster; none where there is no cluster yet.
 pub fn version(cluster: &Path) -> Option<u32> {
     fs::read_to_string(cluster.join("PG_VERSION")).ok()?.trim().parse().ok()
@@ -49,7 +53,7 @@ async fn run_initdb(site: &Site, programs: &Programs, directory: &Path) -> anyho
     command
         .arg("--pgdata")
         .arg(directory)
-        .args(["--username=colloquy", "--encoding=UTF8", "--locale=C", "--auth=trust", "--no-instructions"])
+        .args(["--username=colloquy", "--encoding=UTF8", "--locale=C", LETTERS, "--auth=trust", "--no-instructions"])
         .current_dir(directory)
         .kill_on_drop(true);
     let outcome = command.output().await.context("cannot run initdb")?;

@@ -7,7 +7,8 @@ use crate::domain::{
     attachment::Attachment,
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
-    message::{ForwardedFrom, Location, Message, MessageKind},
+    location::Location,
+    message::{ForwardedFrom, Message, MessageKind},
     reaction::Reaction,
 };
 

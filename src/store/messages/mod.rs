@@ -7,7 +7,8 @@ use crate::domain::{
     attachment::Attachment,
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
-    message::{ForwardedFrom, Location, Message, MessageKind, ReplyTo, Status},
+    location::Location,
+    message::{ForwardedFrom, Message, MessageKind, ReplyTo, Status},
     reaction::Reaction,
 };
 

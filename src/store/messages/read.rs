@@ -9,7 +9,8 @@ use crate::domain::{
     attachment::Attachment,
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
-    message::{Edit, ForwardedFrom, Location, Message, MessageKind, Window},
+    location::Location,
+    message::{Edit, ForwardedFrom, Message, MessageKind, Window},
     reaction::Reaction,
 };
 
