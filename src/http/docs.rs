@@ -17,9 +17,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::routes;
-use crate::wire::{
-    asyncapi,
-    problem::{FieldProblem, ProblemView},
+use crate::{
+    domain::search::Trait,
+    wire::{
+        asyncapi,
+        problem::{FieldProblem, ProblemView},
+    },
 };
 
 /// What is refused, and with which status, on any call.
@@ -47,7 +50,7 @@ const BODY_REFUSALS: [(&str, &str); 2] =
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     servers((url = "/", description = "This server.")),
-    components(schemas(ProblemView, FieldProblem)),
+    components(schemas(ProblemView, FieldProblem, Trait)),
     security(("bearer" = [])),
     modifiers(&Everywhere),
     tags(

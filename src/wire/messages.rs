@@ -169,7 +169,7 @@ pub struct SendMessage {
     pub body: Option<String>,
     /// Files that you uploaded to this conversation and that no message has yet; at most 10.
     #[serde(default, deserialize_with = "json::or_default")]
-    #[schema(max_items = 10)]
+    #[schema(nullable, max_items = 10)]
     pub attachment_ids: Vec<AttachmentId>,
     /// Whatever you keep with it; at most 4 KiB of JSON.
     #[serde(default)]
@@ -187,6 +187,7 @@ pub struct SendMessage {
     pub mentions: Vec<UserId>,
     /// Mention everybody in the conversation; in a group, its owner and admins may.
     #[serde(default, deserialize_with = "json::or_default")]
+    #[schema(nullable)]
     pub mentions_all: bool,
     /// When to send it, instead of now: within a year. It is decided again then whether you may. Not with files.
     #[serde(default)]

@@ -1,7 +1,7 @@
 //! May this person do that? Facts in, verdict out.
 //!
 //! Here is what every server holds to: the rights that roles in a conversation give. What a deployment adds is in
-//! [`rules`]: who may talk to whom, where and how, read from a file ([`file`]).
+//! [`rules`]: who may talk to whom, where and how, read from a file ([`mod@file`]).
 
 pub mod file;
 pub mod question;
