@@ -214,7 +214,7 @@ mod tests {
         for (line, expected) in [
             ("running", Some("('%run' | '%~run')")),
             ("\"a b\" c*", Some("'%a' <1> '%b' & '%c':*")),
-            ("東京2024 -x", Some("'%東京' <2> '%2024' & !(('%x' | '%~x'))")),
+            ("東京2024 -x", Some("'%東京' <2> '%2024' & !('%x')")),
             ("-\"a b\"", Some("!('%a' <1> '%b')")),
             ("has:link", None),
         ] {
