@@ -58,8 +58,9 @@ async fn a_socket_reacts_as_rest_does() {
     let server = TestServer::start().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let direct = ada.opens_direct_with(&bob).await;
-    let sent = ada.says(&direct, "Hello").await;
     let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
+    let sent = ada.says(&direct, "Hello").await;
+    adas.hears("message:new").await;
     let wish = |emoji: &str| json!({"conversation_id": direct, "message_id": sent["id"], "emoji": emoji});
 
     let ack = bobs.sends("reaction:add", wish("❤")).await;

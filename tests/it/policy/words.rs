@@ -29,7 +29,8 @@ async fn numbers_and_addresses_are_nowhere_to_be_seen() {
     assert_eq!(edited["body"], format!("Again: {LEFT}"));
     assert_eq!((&changed["name"], &changed["description"]), (&json!(LEFT), &json!(LEFT)));
     let everything = carl.syncs(json!({})).await.to_string();
-    assert!(!everything.contains("555") && !everything.contains("example.com"), "{everything}");
+    // Three digits alone may well be in an id.
+    assert!(!everything.contains("(555)") && !everything.contains("example.com"), "{everything}");
 }
 
 #[tokio::test]
