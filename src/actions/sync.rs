@@ -12,7 +12,7 @@ use crate::{
         ids::ConversationId,
         limits,
         member::Participant,
-        message::{Message, Window},
+        message::Message,
         sync::{self, OwnCursor, OwnMatters, SyncAnswer, SyncRequest, SyncedConversation},
         user::Caller,
     },
@@ -116,7 +116,7 @@ async fn look_up(
 
 /// A conversation that the client does not know: its newest messages, and all who are in it.
 async fn newest(tx: &mut PgConnection, reader: Reader, head_seq: i64, room: usize) -> Result<Missed> {
-    let mut newest = messages::beside(tx, reader, Window::Newest, room.min(sync::NEWEST)).await?;
+    let mut newest = messages::beside(tx, reader, i64::MAX, (room.min(sync::NEWEST), 0)).await?;
     newest.sort_unstable_by_key(|message| message.changed_seq);
     let participants = members::page(tx, reader.conversation_id, None, limits::RECEIPTS_MEMBERS).await?;
     Ok(Missed { messages: newest, participants, up_to: head_seq })

@@ -30,23 +30,13 @@ pub async fn page(
     let mut db = ctx.db.acquire().await?;
     let standing = require_member(&mut db, conversation, caller.user_id).await?;
     let reader = reader(&standing, caller, ctx.clock.now());
-    let mut page = match window {
-        Window::Newest => before(&mut db, reader, i64::MAX, limit).await?,
-        Window::Before(seq) => {
-            let following = messages::beside(&mut db, reader, Window::After(seq.saturating_sub(1)), 1).await?;
-            HistoryPage { has_more_after: !following.is_empty(), ..before(&mut db, reader, seq, limit).await? }
-        }
-        Window::After(seq) => {
-            let preceding = messages::beside(&mut db, reader, Window::Before(seq.saturating_add(1)), 1).await?;
-            HistoryPage { has_more_before: !preceding.is_empty(), ..after(&mut db, reader, seq, limit).await? }
-        }
-        Window::Around(seq) => {
-            let older = before(&mut db, reader, seq, limit / 2).await?;
-            let newer = after(&mut db, reader, seq.saturating_sub(1), limit - limit / 2).await?;
-            let items = older.items.into_iter().chain(newer.items).collect();
-            HistoryPage { items, has_more_before: older.has_more_before, has_more_after: newer.has_more_after }
-        }
+    let (place, wanted) = match window {
+        Window::Newest => (i64::MAX, (limit, 0)),
+        Window::Before(seq) => (seq, (limit, 0)),
+        Window::After(seq) => (seq.saturating_add(1), (0, limit)),
+        Window::Around(seq) => (seq, (limit / 2, limit - limit / 2)),
     };
+    let mut page = beside(&mut db, reader, place, wanted).await?;
     let lows = receipts::lows(&mut db, &[conversation]).await?;
     page.items.iter_mut().for_each(|message| receipts::set_status(&lows, message));
     Ok(page)
@@ -119,19 +109,14 @@ pub fn reader(standing: &Standing, caller: &Caller, now: Time) -> Reader {
     Reader { conversation_id, user_id: caller.user_id, floor_seq, now }
 }
 
-/// Up to `limit` messages right before a place.
-async fn before(db: &mut PgConnection, reader: Reader, seq: i64, limit: usize) -> Result<HistoryPage> {
-    let mut items = messages::beside(db, reader, Window::Before(seq), limit + 1).await?;
-    let has_more_before = items.len() > limit;
-    items.truncate(limit);
-    items.reverse();
-    Ok(HistoryPage { items, has_more_before, has_more_after: false })
-}
-
-/// Up to `limit` messages right after a place.
-async fn after(db: &mut PgConnection, reader: Reader, seq: i64, limit: usize) -> Result<HistoryPage> {
-    let mut items = messages::beside(db, reader, Window::After(seq), limit + 1).await?;
-    let has_more_after = items.len() > limit;
-    items.truncate(limit);
-    Ok(HistoryPage { items, has_more_before: false, has_more_after })
+/// Up to so many messages on either side of a place.
+async fn beside(db: &mut PgConnection, reader: Reader, place: i64, wanted: (usize, usize)) -> Result<HistoryPage> {
+    let (older, newer) = wanted;
+    // One more on each side tells whether there are more.
+    let mut items = messages::beside(db, reader, place, (older + 1, newer + 1)).await?;
+    let found_older = items.partition_point(|message| message.seq < place);
+    let found_newer = items.len() - found_older;
+    items.truncate(found_older + newer.min(found_newer));
+    items.drain(..found_older.saturating_sub(older));
+    Ok(HistoryPage { items, has_more_before: found_older > older, has_more_after: found_newer > newer })
 }

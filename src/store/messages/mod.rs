@@ -12,10 +12,13 @@ use crate::domain::{
     reaction::Reaction,
 };
 
-/// Selects messages as they are at a time, with what their reply shows; the rest of the statement follows the joins, and
-/// its arguments begin at `$2`.
+/// Selects messages as they are at a time, with what their reply shows, from all or `from` some; the rest of the statement
+/// follows the joins, and its arguments begin at `$2`.
 macro_rules! select_messages {
     ($now:expr, $rest:tt $(, $argument:expr)*) => {
+        select_messages!(from "messages", $now, $rest $(, $argument)*)
+    };
+    (from $source:tt, $now:expr, $rest:tt $(, $argument:expr)*) => {
         sqlx::query_as!(
             MessageRow,
             r#"
@@ -47,7 +50,7 @@ macro_rules! select_messages {
                    case when reply.expires_at <= $1 then null else left(reply.body, 140) end as reply_preview,
                    coalesce(reply.deleted_at, case when reply.expires_at <= $1 then reply.expires_at end)
                        as "reply_deleted_at?"
-            from messages message
+            from "# + $source + r#" message
             left join messages reply
               on reply.conversation_id = message.conversation_id and reply.seq = message.reply_to_seq
             "# + $rest,

@@ -10,7 +10,7 @@ use crate::domain::{
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
     location::Location,
-    message::{Edit, ForwardedFrom, Message, MessageKind, Window},
+    message::{Edit, ForwardedFrom, Message, MessageKind},
     reaction::Reaction,
 };
 
@@ -78,47 +78,48 @@ pub async fn seqs(
     Ok(rows.into_iter().map(|row| ((row.conversation_id, row.id), row.seq)).collect())
 }
 
-/// Up to `limit` messages on one side of a place (newest first before it, oldest first after it), without those
-/// that the reader hid or may not see.
-pub async fn beside(db: &mut PgConnection, reader: Reader, side: Window, limit: usize) -> sqlx::Result<Vec<Message>> {
-    let rows = match side {
-        Window::Newest | Window::Before(_) | Window::Around(_) => {
-            let before = if let Window::Before(seq) | Window::Around(seq) = side { seq } else { i64::MAX };
-            let rows = select_messages!(
-                reader.now,
-                "where message.conversation_id = $2 and message.seq < $3 and message.seq > $4
-                   and not exists (select from hidden_messages hidden
-                                   where hidden.conversation_id = $2 and hidden.user_id = $5
-                                     and hidden.message_seq = message.seq)
-                 order by message.seq desc
-                 limit $6",
-                reader.conversation_id.0,
-                before,
-                reader.floor_seq,
-                reader.user_id.0,
-                limit as i64
-            );
-            rows.fetch_all(db).await?
-        }
-        Window::After(after) => {
-            let rows = select_messages!(
-                reader.now,
-                "where message.conversation_id = $2 and message.seq > greatest($3::bigint, $4::bigint)
-                   and not exists (select from hidden_messages hidden
-                                   where hidden.conversation_id = $2 and hidden.user_id = $5
-                                     and hidden.message_seq = message.seq)
-                 order by message.seq
-                 limit $6",
-                reader.conversation_id.0,
-                after,
-                reader.floor_seq,
-                reader.user_id.0,
-                limit as i64
-            );
-            rows.fetch_all(db).await?
-        }
-    };
-    Ok(rows.into_iter().map(|row| Message::from(row).veiled(reader.floor_seq)).collect())
+/// Up to so many messages on either side of a place (the place itself is on the newer side), ascending, without those
+/// that the reader hid or may not see; at most 101 on each side.
+pub async fn beside(
+    db: &mut PgConnection,
+    reader: Reader,
+    place: i64,
+    (older, newer): (usize, usize),
+) -> sqlx::Result<Vec<Message>> {
+    // The constant limits tell PostgreSQL how little is read; without them it would plan each page anew, which takes it
+    // several times as long as reading one.
+    let rows = select_messages!(
+        from "((select *
+                from (select *
+                      from messages before
+                      where before.conversation_id = $2 and before.seq < $3 and before.seq > $4
+                        and not exists (select from hidden_messages hidden
+                                        where hidden.conversation_id = $2 and hidden.user_id = $5
+                                          and hidden.message_seq = before.seq)
+                      order by before.seq desc
+                      limit 101) as older
+                limit $6)
+               union all
+               (select *
+                from (select *
+                      from messages after
+                      where after.conversation_id = $2 and after.seq >= $3 and after.seq > $4
+                        and not exists (select from hidden_messages hidden
+                                        where hidden.conversation_id = $2 and hidden.user_id = $5
+                                          and hidden.message_seq = after.seq)
+                      order by after.seq
+                      limit 101) as newer
+                limit $7))",
+        reader.now,
+        "order by message.seq",
+        reader.conversation_id.0,
+        place,
+        reader.floor_seq,
+        reader.user_id.0,
+        older as i64,
+        newer as i64
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(reader.floor_seq)).collect())
 }
 
 /// Messages changed after a place in the log, ascending by their last change, that lie above the reader's floor.
