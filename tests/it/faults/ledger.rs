@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard},
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -62,6 +63,14 @@ impl Ledger {
     pub async fn grows_by(&self, count: usize) {
         let before = self.acknowledged();
         until("the talk goes on", async || (self.acknowledged() >= before + count).then_some(())).await;
+    }
+
+    /// Sees that for so long, more is acknowledged all the time.
+    pub async fn keeps_growing(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.grows_by(1).await;
+        }
     }
 
     /// Waits until somebody more is refused.

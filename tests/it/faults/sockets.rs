@@ -16,11 +16,11 @@ use crate::harness::{
 };
 
 /// How many there are, if the machine allows so many.
-const SOCKETS: usize = 2_000;
+const SOCKETS: usize = 5_000;
 /// How many people they belong to.
 const PEOPLE: usize = 10;
 /// How many are opened at once.
-const AT_ONCE: usize = 50;
+const AT_ONCE: usize = 100;
 
 #[tokio::test]
 async fn thousands_of_sockets_that_drop_at_once_leave_a_server_that_answers_and_nothing_behind() {
