@@ -1,6 +1,8 @@
 //! How the server is: for load balancers, operators and their graphs.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
+
+use sqlx::PgPool;
 
 use super::Context;
 use crate::{store::conversations, telemetry::metrics};
@@ -34,5 +36,7 @@ pub async fn check(ctx: &Context) -> Health {
 
 /// Brings the gauges up to date that nothing moves by itself.
 pub fn measure(ctx: &Context) {
-    metrics::database_connections(ctx.db.size(), ctx.db.num_idle());
+    let pools = ctx.pools.lock().unwrap_or_else(PoisonError::into_inner);
+    let (all, idle) = (pools.iter().map(PgPool::size).sum(), pools.iter().map(PgPool::num_idle).sum());
+    metrics::database_connections(all, idle);
 }

@@ -3,7 +3,10 @@
 //! An action is six beats in this order and nothing else: admit (limits), load (facts, in the transaction that
 //! writes), decide (`domain::policy`), write, commit, tell (the bus). What only reads is the first two.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use futures_util::FutureExt;
@@ -58,37 +61,48 @@ pub mod writer;
 /// How long anything may take: longer than PostgreSQL gives a statement, so that it is mostly the one to end it.
 pub const PATIENCE: Duration = Duration::from_secs(12);
 
-/// Everything that actions need; made once, by `boot`.
+/// Everything that actions need; made once, by `boot`. A clone shares all of it.
+#[derive(Clone)]
 pub struct Context {
     /// PostgreSQL, which alone holds the truth.
     pub db: PgPool,
+    /// All threads' connections to it.
+    pub pools: Arc<Mutex<Vec<PgPool>>>,
     /// What time it is.
     pub clock: Clock,
     /// How the server is set up.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// Who may talk to whom, where and how.
-    pub rulebook: Rulebook,
+    pub rulebook: Arc<Rulebook>,
     /// What nodes share besides the database.
-    pub cluster: Cluster,
+    pub cluster: Arc<Cluster>,
     /// Hashes and verifies passwords.
     pub passwords: Passwords,
     /// Signs and verifies tokens.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
     /// Signs URLs.
     pub links: Links,
     /// Where files come in and are kept.
-    pub media: Media,
+    pub media: Arc<Media>,
     /// The entrance to the writers of messages.
-    pub sends: lanes::Lanes<messages::send::Item>,
+    pub sends: Arc<lanes::Lanes<messages::send::Item>>,
     /// The entrance to the writer of cursors.
-    pub moves: lanes::Lanes<receipts::writer::Move>,
+    pub moves: Arc<lanes::Lanes<receipts::writer::Move>>,
     /// When the next message expires.
-    pub expiry: alarm::Alarm,
+    pub expiry: Arc<alarm::Alarm>,
     /// When the next scheduled message is due.
-    pub plans: alarm::Alarm,
+    pub plans: Arc<alarm::Alarm>,
 }
 
 impl Context {
+    /// The same for a thread with a runtime of its own, with connections to PostgreSQL of its own: what comes over a connection
+    /// is noticed by the runtime that opened it, so that an answer to another one's question would go from thread to thread.
+    pub fn for_this_thread(&self) -> Self {
+        let db = self.db.options().clone().connect_lazy_with(self.db.connect_options().as_ref().clone());
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(db.clone());
+        Self { db, ..self.clone() }
+    }
+
     /// Counts one more of what the caller does, unless that would be more than somebody of their roles may.
     pub async fn spend(&self, limit: Limit, caller: &Caller) -> Result<()> {
         self.spend_as(limit, caller.user_id, &caller.roles).await

@@ -1,6 +1,9 @@
 //! Makes what actions need.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use rand::{TryRng, rngs::SysRng};
@@ -67,20 +70,22 @@ pub async fn make(
     let (moves, move_lanes) = Lanes::new(CURSOR_WRITERS, moves::WAITING);
     let passwords = Passwords::new(PASSWORDS_AT_ONCE, PASSWORDS_WAITING);
     let (expiry, plans) = (Alarm::new(&clock), Alarm::new(&clock));
+    let pools = Arc::new(Mutex::new(vec![db.clone()]));
     let ctx = Arc::new(Context {
         db,
+        pools,
         clock,
-        settings,
-        rulebook,
-        cluster,
+        settings: Arc::new(settings),
+        rulebook: Arc::new(rulebook),
+        cluster: Arc::new(cluster),
         passwords,
-        tokens,
+        tokens: Arc::new(tokens),
         links,
-        media,
-        sends,
-        moves,
-        expiry,
-        plans,
+        media: Arc::new(media),
+        sends: Arc::new(sends),
+        moves: Arc::new(moves),
+        expiry: Arc::new(expiry),
+        plans: Arc::new(plans),
     });
     start_writers(&ctx, || Sending, send_lanes, ends);
     start_writers(&ctx, || Marking, move_lanes, ends);

@@ -125,9 +125,10 @@ fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &Cancellatio
     let origins = AllowedOrigins::new(&settings.allowed_origins);
     let (ctx, draining) = (ctx.clone(), draining.clone());
     let server = HttpServer::new(move || {
+        let ctx = web::Data::new(ctx.for_this_thread());
         let hub = open_hub(&ctx, &draining);
         let (app, document) = App::new()
-            .app_data(ctx.clone())
+            .app_data(ctx)
             .app_data(hub)
             .app_data(web::Data::new(origins.clone()))
             // Before the routes of REST, whose scope would claim its path.

@@ -12,6 +12,9 @@ use ipnet::IpNet;
 use super::{parse, secret::Secret};
 use crate::domain::limits::Limit;
 
+/// Connections that each thread has at least.
+const FEWEST_CONNECTIONS: u32 = 3;
+
 /// How a server is set up.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Settings")]
@@ -129,7 +132,7 @@ pub struct Settings {
           default_value_t = 1024 * 1024, value_parser = RangedU64ValueParser::<usize>::new().range(65_536..))]
     pub mailbox_bytes: usize,
 
-    /// How many connections to PostgreSQL the server may share out.
+    /// How many connections to PostgreSQL the server may share out to its threads; each has at least three.
     #[arg(long, env = "COLLOQUY_DATABASE_CONNECTIONS", value_name = "NUMBER", global = true,
           default_value_t = 20, value_parser = value_parser!(u32).range(1..=1_000))]
     pub database_connections: u32,
@@ -159,6 +162,17 @@ impl Settings {
             Some(value) if value.is_empty() => arg.env(Resettable::Reset),
             _ => arg,
         })
+    }
+
+    /// How many connections each thread has that serves clients, and all others together: enough that a question that takes
+    /// long does not keep others waiting.
+    pub fn connections_of_a_thread(&self) -> u32 {
+        self.database_connections.div_ceil(self.workers as u32 + 1).max(FEWEST_CONNECTIONS)
+    }
+
+    /// How many that makes.
+    pub fn connections_of_all_threads(&self) -> u32 {
+        self.connections_of_a_thread() * (self.workers as u32 + 1)
     }
 
     /// How often something may be done by those of whom the rules say nothing else; 0 is no limit.

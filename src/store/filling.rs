@@ -38,6 +38,19 @@ pub async fn append(
     Ok(())
 }
 
+/// Has the index pass over all that is there, so that it is not at work on it while something else is measured.
+pub async fn count_as_indexed(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into search_progress (conversation_id, indexed_seq)
+         select id, head_seq
+         from conversations
+         on conflict (conversation_id) do update set indexed_seq = excluded.indexed_seq",
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Tidies up after much was written, as PostgreSQL does by itself in time.
 pub async fn settle(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("vacuum (analyze) messages").execute(&mut *db).await?;

@@ -37,7 +37,7 @@ impl Embedded {
         let programs = Programs::find(cluster::version(&site.cluster))?;
         cluster::ensure(&site, &programs).await?;
         let keeper =
-            Keeper { settings: tuning::settings(&site.sockets, settings.database_connections), site, programs };
+            Keeper { settings: tuning::settings(&site.sockets, settings.connections_of_all_threads()), site, programs };
         let postmaster = keeper.start().await?;
         info!("PostgreSQL {} runs in `{}`.", keeper.programs.version, keeper.site.directory.display());
         let options = Site::options_at(&keeper.site.sockets);
