@@ -54,6 +54,23 @@ fn nobody_hears_of_messages_below_their_floor() {
 }
 
 #[test]
+fn many_messages_at_once_are_heard_one_by_one_and_only_above_the_floor() {
+    let worker = Worker::new();
+    let [here, there] = [(); 2].map(|()| ConversationId::random());
+    let (mut early, mut late) = (worker.hears(&[here, there]), worker.join(UserId::new_v7()));
+    late.subscribe(vec![(here, 4, 4)]);
+    let change = Envelope { audience: Audience::Members { conversation_id: here, born: None }, ..entry(here, 7) };
+
+    worker.tell(&[entry(here, 5), entry(here, 6), change, entry(here, 8), entry(there, 9), entry(here, 10)]);
+    late.subscribe(vec![(here, 11, 11)]);
+    worker.tell(&[entry(here, 11), entry(here, 12)]);
+
+    assert_eq!(early.heard(), ["5", "6", "7", "8", "9", "10", "11", "12"]);
+    assert_eq!(late.heard(), ["5", "6", "7", "8", "10", "12"]);
+    assert_eq!(early.seat.heads(), [(here, 12), (there, 9)]);
+}
+
+#[test]
 fn own_matters_go_to_all_own_sockets_that_are_ready() {
     let worker = Worker::new();
     let mut phone = worker.hears(&[]);

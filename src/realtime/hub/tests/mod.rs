@@ -89,13 +89,21 @@ impl Ear {
     fn heard(&mut self) -> Vec<String> {
         let mut heard = Vec::new();
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut self.outgoing).poll_next(&mut context) {
-            heard.push(match &frame[..] {
-                [0x88, _, high, low, ..] => u16::from_be_bytes([*high, *low]).to_string(),
-                [0x89, ..] => "ping".to_owned(),
-                [_, 126, _, _, payload @ ..] | [_, _, payload @ ..] => String::from_utf8_lossy(payload).into_owned(),
-                _ => unreachable!("a frame has a header"),
-            });
+        while let Poll::Ready(Some(Ok(frames))) = Pin::new(&mut self.outgoing).poll_next(&mut context) {
+            let mut frames = &frames[..];
+            while let [opcode, length, rest @ ..] = frames {
+                let (length, rest) = match (length, rest) {
+                    (126, [high, low, rest @ ..]) => (u16::from_be_bytes([*high, *low]).into(), rest),
+                    (length, rest) => (usize::from(*length), rest),
+                };
+                let (payload, rest) = rest.split_at(length);
+                heard.push(match (opcode, payload) {
+                    (0x88, [high, low, ..]) => u16::from_be_bytes([*high, *low]).to_string(),
+                    (0x89, _) => "ping".to_owned(),
+                    _ => String::from_utf8_lossy(payload).into_owned(),
+                });
+                frames = rest;
+            }
         }
         heard
     }

@@ -1,29 +1,25 @@
-//! Who sits where, and who is told what.
+//! Who sits where.
 
-use std::{cell::LazyCell, collections::HashMap, mem, time::Duration};
+mod telling;
 
-use bytes::Bytes;
+use std::{collections::HashMap, mem, time::Duration};
+
 use slab::Slab;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use self::telling::Tally;
 use super::{
     Arrival, Membership,
-    rooms::{Listener, Room, Rooms},
+    rooms::{Listener, Rooms},
 };
 use crate::{
-    cluster::bus::Envelope,
     domain::{
         clock::Time,
-        event::{Audience, Durability, Event, MembershipChange, Revocation},
+        event::{Durability, Event, MembershipChange, Revocation},
         ids::{ConversationId, UserId},
     },
-    realtime::{
-        close::Close,
-        frames,
-        mailbox::{Mailbox, Pushed},
-    },
-    telemetry::metrics,
+    realtime::{close::Close, frames, mailbox::Mailbox},
     wire,
 };
 
@@ -64,13 +60,6 @@ struct Note {
 
 /// What somebody may hear of a conversation, above which floor, and how far they know its log.
 type Standing = (i64, i64);
-
-/// What became of what was pushed.
-#[derive(Default)]
-struct Tally {
-    delivered: usize,
-    shed: usize,
-}
 
 impl People {
     pub fn new(rooms: Rooms) -> Self {
@@ -235,62 +224,6 @@ impl People {
         }
     }
 
-    pub fn tell_all(&mut self, envelopes: &[Envelope]) {
-        let mut tally = Tally::default();
-        for envelope in envelopes {
-            self.tell(envelope, &mut tally);
-        }
-        metrics::deliveries(tally.delivered);
-        metrics::events_shed(tally.shed);
-    }
-
-    fn tell(&mut self, envelope: &Envelope, tally: &mut Tally) {
-        // Before telling: who leaves does not hear even this, and who comes hears this already.
-        if let (Some(id), Some(change)) = (envelope.conversation_id, &envelope.membership) {
-            self.change(id, change);
-        }
-        if let (Some(id), Some(seq)) = (envelope.conversation_id, envelope.seq) {
-            self.rooms.advance(id, seq);
-        }
-
-        let frame = LazyCell::new(|| frames::text(&envelope.text));
-        match &envelope.audience {
-            Audience::Members { conversation_id, born } => {
-                let listeners = self.rooms.of(*conversation_id).map_or(&[][..], |room| &room.listeners);
-                let veiled = envelope.veiled.as_ref().map(|veiled| (veiled.quoted_seq, frames::text(&veiled.text)));
-                for listener in listeners.iter().filter(|listener| born.is_none_or(|born| born > listener.floor_seq)) {
-                    let guest = &self.guests[listener.seat as usize];
-                    match &veiled {
-                        Some((quoted_seq, frame)) if *quoted_seq <= listener.floor_seq => {
-                            guest.push(frame.clone(), envelope.durability, tally);
-                        }
-                        _ => guest.push(frame.clone(), envelope.durability, tally),
-                    }
-                }
-            }
-            Audience::Member { conversation_id, user_id } => {
-                for seat in self.by_user.get(user_id).into_iter().flatten() {
-                    if self.hears(*seat, *conversation_id) {
-                        self.guests[*seat as usize].push(frame.clone(), envelope.durability, tally);
-                    }
-                }
-            }
-            Audience::Users(users) => {
-                let seats = users.iter().filter_map(|user| self.by_user.get(user)).flatten();
-                let guests = seats.map(|seat| &self.guests[*seat as usize]);
-                for guest in guests.filter(|guest| guest.is_subscribed) {
-                    guest.push(frame.clone(), envelope.durability, tally);
-                }
-            }
-            Audience::Viewers { conversation_ids, except } => {
-                let guests = self.viewers(conversation_ids).into_iter().map(|seat| &self.guests[seat as usize]);
-                for guest in guests.filter(|guest| !except.contains(&guest.arrival.user_id)) {
-                    guest.push(frame.clone(), envelope.durability, tally);
-                }
-            }
-        }
-    }
-
     fn change(&mut self, conversation_id: ConversationId, change: &MembershipChange) {
         match change {
             MembershipChange::Hears { user_id, floor_seq, head_seq } => {
@@ -335,14 +268,6 @@ impl People {
         self.guests[seat as usize].push(frames::text(&text), Durability::Durable, &mut Tally::default());
     }
 
-    fn viewers(&self, conversation_ids: &[ConversationId]) -> Vec<u32> {
-        let rooms = conversation_ids.iter().filter_map(|id| self.rooms.of(*id));
-        let mut viewers: Vec<_> = rooms.flat_map(Room::viewers).collect();
-        viewers.sort_unstable();
-        viewers.dedup();
-        viewers
-    }
-
     fn guest(&mut self, seat: u32) -> &mut Guest {
         &mut self.guests[seat as usize]
     }
@@ -376,18 +301,6 @@ impl People {
 }
 
 impl Guest {
-    fn push(&self, frame: Bytes, durability: Durability, tally: &mut Tally) {
-        match self.mailbox.push(frame, durability) {
-            Ok(Pushed::Queued) => tally.delivered += 1,
-            Ok(Pushed::Shed) => tally.shed += 1,
-            Ok(Pushed::TooLate) => {}
-            Err(_) => {
-                self.mailbox.close(Close::TooSlow);
-                metrics::mailbox_closed();
-            }
-        }
-    }
-
     fn note(&mut self, conversation_id: ConversationId, standing: Option<Standing>) {
         if let Some(notes) = &mut self.notes {
             notes.push(Note { conversation_id, standing });
