@@ -18,6 +18,7 @@ mod http;
 mod ledger;
 mod list;
 mod meter;
+pub mod nodes;
 pub mod send;
 pub mod words;
 
@@ -25,7 +26,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use self::{report::Report, server::Target};
+use self::{
+    report::Report,
+    server::{Server, Target},
+};
 
 /// What to load a server with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -44,6 +48,8 @@ pub enum Scenario {
     List,
     /// Sockets that open, prove who they are, and go.
     Connect,
+    /// Two nodes between which Redis carries what is said at one and heard at the other; needs `REDIS_URL`.
+    Nodes,
 }
 
 /// How long, and how much.
@@ -86,5 +92,11 @@ pub async fn run(scenario: Scenario, target: &Target, load: &Load) -> anyhow::Re
         Scenario::History => history::run(target, load).await,
         Scenario::List => Ok(vec![list::run(target, load).await?]),
         Scenario::Connect => Ok(vec![connect::run(target, load).await?]),
+        Scenario::Nodes => {
+            let other = Server::beside(target).await?;
+            let reports = nodes::run(target, &other.target, load).await;
+            other.stop().await;
+            reports
+        }
     }
 }

@@ -12,6 +12,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use sqlx::ConnectOptions;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -91,8 +92,9 @@ impl Target {
 impl Server {
     /// Starts this program as a server without limits, on a database of its own unless the settings name one.
     pub async fn start(program: &Path, settings: &Settings) -> anyhow::Result<Self> {
-        let secret = Uuid::new_v4().to_string();
-        let directory = env::temp_dir().join(format!("colloquy-bench-{secret}"));
+        let name = Uuid::new_v4().to_string();
+        let secret = settings.jwt_secret.as_ref().map_or(name.clone(), |secret| secret.reveal().to_owned());
+        let directory = env::temp_dir().join(format!("colloquy-bench-{name}"));
         let address = free_address()?;
         let settings = Settings { data_dir: directory.clone(), listen: address, ..settings.clone() };
         let mut command = Command::new(program);
@@ -118,6 +120,16 @@ impl Server {
                 Err(error)
             }
         }
+    }
+
+    /// Starts a second node beside one that runs.
+    pub async fn beside(target: &Target) -> anyhow::Result<Self> {
+        ensure!(target.settings.redis_url.is_some(), "REDIS_URL must lead to the Redis of the two nodes.");
+        let database = target.database().await?;
+        let url = database.pool().connect_options().to_url_lossy();
+        database.close(Duration::ZERO).await;
+        let (database_url, jwt_secret) = (Some(url.as_str().parse()?), Some(target.secret.parse()?));
+        Self::start(&env::current_exe()?, &Settings { database_url, jwt_secret, ..target.settings.clone() }).await
     }
 
     /// Stops it, and removes what it left.

@@ -8,17 +8,22 @@ use tokio::process::Command;
 
 use crate::harness::{
     postgres::Database,
+    redis::Redis,
     token::{HOST_SECRET, host_server},
 };
 
 /// What it says of each measurement, and whether it ends well.
 async fn bench(database: &Database, arguments: &[&str]) -> (ExitStatus, Vec<Value>) {
+    bench_with(database, "", arguments).await
+}
+
+async fn bench_with(database: &Database, redis_url: &str, arguments: &[&str]) -> (ExitStatus, Vec<Value>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_colloquy"));
-    command.args(["bench", "--json", "--seconds=0.2", "--scale=0.01", "--workers=2", "--database-connections=8"]);
+    command.args(["bench", "--json", "--seconds=0.5", "--scale=0.01", "--workers=2", "--database-connections=8"]);
     let Output { status, stdout, stderr } = command
         .args(arguments)
         .env("DATABASE_URL", database.url())
-        .env_remove("REDIS_URL")
+        .env("REDIS_URL", redis_url)
         .output()
         .await
         .expect("the program runs");
@@ -42,6 +47,20 @@ async fn every_scenario_counts_what_it_did_and_finds_nothing_wrong() {
     }
     for report in reports {
         assert!(report["errors"] == 0 && report["faults"].as_array().is_some_and(Vec::is_empty), "{report:#}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_at_one_node_is_counted_at_both() {
+    let (database, redis) = (Database::create().await, Redis::start());
+
+    let (status, reports) = bench_with(&database, redis.url(), &["nodes"]).await;
+
+    assert!(status.success(), "{reports:#?}");
+    assert_eq!(reports.len(), 2);
+    for report in reports {
+        assert!(report["count"].as_u64() > Some(0) && report["errors"] == 0, "{report:#}");
+        assert_eq!(report["faults"], serde_json::json!([]), "{report:#}");
     }
 }
 
