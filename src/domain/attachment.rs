@@ -10,6 +10,9 @@ use super::{
     message::MessageKind,
 };
 
+/// The widths of the smaller pictures that are made of one that is wider, the largest first.
+pub const THUMBNAIL_WIDTHS: [u32; 2] = [960, 320];
+
 /// What can be attached to a message, by how it is shown.
 #[derive(
     Clone,

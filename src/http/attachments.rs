@@ -39,6 +39,9 @@ pub fn routes(config: &mut ServiceConfig) {
 ///
 /// `multipart/form-data` with the field `file`. It is yours alone until a message takes it by its id, and removed after a
 /// day if none does. What it is, its bytes decide; a name that disagrees is refused.
+///
+/// Pictures are kept upright, without what a camera says of where, when and by whom they were taken, and made smaller where
+/// they are larger than screens show. All that there is to know of them is in this answer: nothing is added later.
 #[utoipa::path(tag = "attachments", request_body(content = UploadForm, content_type = "multipart/form-data"), responses(
     (status = 201, body = SignedAttachmentView),
     (status = 200, description = "The same was uploaded before.", body = SignedAttachmentView),
@@ -101,8 +104,7 @@ async fn receive(ctx: &Ctx, caller: &Caller, mut upload: Upload, mut form: Multi
         match field.name() {
             Some("id") => id = Some(read_id(&mut field).await?),
             Some("file") => {
-                let disposition = field.content_disposition();
-                let filename = disposition.and_then(|how| how.get_filename()).unwrap_or_default().to_owned();
+                let filename = filename(&field);
                 while let Some(chunk) = field.next().await {
                     upload.write(&chunk.map_err(|error| unreadable(&error))?).await?;
                 }
@@ -120,7 +122,13 @@ async fn read_id(field: &mut Field) -> Result<AttachmentId, Problem> {
     Ok(str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)?)
 }
 
-fn unreadable(error: &MultipartError) -> Problem {
+/// What a file in a form is called.
+pub(super) fn filename(field: &Field) -> String {
+    field.content_disposition().and_then(|how| how.get_filename()).unwrap_or_default().to_owned()
+}
+
+/// What is wrong with a form.
+pub(super) fn unreadable(error: &MultipartError) -> Problem {
     match error {
         MultipartError::ContentTypeMissing | MultipartError::ContentTypeIncompatible => {
             let says = "The body must be multipart/form-data.";

@@ -1,6 +1,8 @@
 //! Files: taking them in, telling what they are, and keeping their bytes. Invariant: this room knows bytes, and nothing
 //! of who may see them.
 
+pub mod examine;
+pub mod pictures;
 pub mod sniff;
 pub mod staging;
 pub mod vault;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, future, stream::BoxStream};
 use object_store::{
-    Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
+    Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutOptions,
     aws::AmazonS3Builder,
     azure::MicrosoftAzureBuilder,
     buffered::BufWriter,
@@ -127,10 +127,14 @@ impl Vault {
         reading.await.context("reading a file was cut short").map_err(Error::Internal)
     }
 
-    /// Keeps a smaller picture.
-    pub async fn put_thumbnail(&self, blob: BlobId, width: u32, picture: Bytes) -> Result<()> {
-        let name = self.name(blob, Rendition::Thumbnail(width));
-        self.store.put(&name, picture.into()).await.map_err(|error| refused(&error))?;
+    /// Keeps bytes that were made here.
+    pub async fn put_bytes(&self, blob: BlobId, rendition: Rendition, bytes: Bytes, manner: &Manner) -> Result<()> {
+        let mut options = PutOptions::default();
+        if self.signer.is_some() {
+            options.attributes = manner.attributes();
+        }
+        let name = self.name(blob, rendition);
+        self.store.put_opts(&name, bytes.into(), options).await.map_err(|error| refused(&error))?;
         Ok(())
     }
 

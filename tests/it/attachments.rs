@@ -17,7 +17,12 @@ use crate::harness::{
 const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n";
 
 /// A form with one file, and perhaps an id before it.
-fn form(request: reqwest::RequestBuilder, file_id: Option<&str>, name: &str, bytes: &[u8]) -> reqwest::RequestBuilder {
+pub fn form(
+    request: reqwest::RequestBuilder,
+    file_id: Option<&str>,
+    name: &str,
+    bytes: &[u8],
+) -> reqwest::RequestBuilder {
     let mut body = Vec::new();
     if let Some(file_id) = file_id {
         let field = format!("--x\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n{file_id}\r\n");
@@ -30,7 +35,8 @@ fn form(request: reqwest::RequestBuilder, file_id: Option<&str>, name: &str, byt
     request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x").body(body)
 }
 
-async fn uploads(person: &Person, conversation: &str, name: &str, bytes: &[u8]) -> Reply {
+/// Uploads a file.
+pub async fn uploads(person: &Person, conversation: &str, name: &str, bytes: &[u8]) -> Reply {
     let request = person.ask(Method::POST, &format!("/conversations/{conversation}/attachments"));
     perform(form(request, None, name, bytes)).await
 }
@@ -41,7 +47,7 @@ async fn uploads_as(person: &Person, conversation: &str, file_id: &str, bytes: &
 }
 
 /// What is behind a URL, to anybody who holds it.
-async fn read(client: &Client, url: &Value, headers: &[(&str, &str)]) -> Reply {
+pub async fn read(client: &Client, url: &Value, headers: &[(&str, &str)]) -> Reply {
     let mut request = client.ask_outside(Method::GET, url.as_str().expect("a URL is text"));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -50,7 +56,7 @@ async fn read(client: &Client, url: &Value, headers: &[(&str, &str)]) -> Reply {
 }
 
 /// The files in the server's directory.
-fn kept(server: &TestServer) -> usize {
+pub fn kept(server: &TestServer) -> usize {
     let blobs = server.database.files().join("files");
     std::fs::read_dir(blobs).map_or(0, |blobs| {
         blobs.map(|blob| std::fs::read_dir(blob.expect("readable").path()).expect("a directory").count()).sum()
@@ -58,7 +64,7 @@ fn kept(server: &TestServer) -> usize {
 }
 
 /// Waits until the server has so many files left.
-async fn keeps_only(server: &TestServer, files: usize) {
+pub async fn keeps_only(server: &TestServer, files: usize) {
     until(&format!("{files} files are left"), async || (kept(server) == files).then_some(())).await;
 }
 

@@ -35,6 +35,7 @@ mod messages;
 mod moderation;
 mod nodes;
 mod operations;
+mod pictures;
 mod pins;
 mod policy;
 mod preferences;

@@ -16,6 +16,7 @@ use crate::{
         user::Caller,
     },
     media::{
+        examine::{Examined, examine},
         sniff,
         staging::{Complete, Staged},
     },
@@ -90,20 +91,33 @@ impl Upload {
         if let Some(uploaded) = record(ctx, caller, &mut stored, true).await? {
             return Ok(uploaded);
         }
-        deposit(ctx, &mut stored, &complete).await?;
+        let (mut file, keep) = (complete.again()?, ctx.rulebook.rules().pictures);
+        let examined = ctx.media.open(move || examine(&mut file, file_type, keep)).await?;
+        deposit(ctx, &mut stored, &complete, examined).await?;
         let recorded = record(ctx, caller, &mut stored, false).await?;
         recorded.ok_or(Error::Unavailable("The upload took too long; send it again."))
     }
 }
 
 /// Puts the bytes into the vault, under a name that is written down first.
-async fn deposit(ctx: &Context, stored: &mut StoredAttachment, complete: &Complete) -> Result<()> {
-    (stored.blob, stored.attachment.details) = (BlobId::random(), Details::default());
+async fn deposit(ctx: &Context, stored: &mut StoredAttachment, complete: &Complete, examined: Examined) -> Result<()> {
+    let Examined { details, instead, thumbnails } = examined;
+    stored.blob = BlobId::random();
+    stored.attachment.details = details;
+    stored.attachment.size = instead.as_ref().map_or(complete.size, |bytes| bytes.len() as u64) as i64;
     let mut db = ctx.db.acquire().await?;
     attachments::claim_blob(&mut db, stored.blob, ctx.clock.now() + UPLOAD_PATIENCE).await?;
     drop(db);
+    let vault = &ctx.media.vault;
+    for (width, picture) in thumbnails {
+        let rendition = Rendition::Thumbnail(width);
+        vault.put_bytes(stored.blob, rendition, picture, &serve::manner(&stored.attachment, rendition)).await?;
+    }
     let manner = serve::manner(&stored.attachment, Rendition::Original);
-    ctx.media.vault.put_file(stored.blob, complete.again()?, &manner).await
+    match instead {
+        Some(bytes) => vault.put_bytes(stored.blob, Rendition::Original, bytes, &manner).await,
+        None => vault.put_file(stored.blob, complete.again()?, &manner).await,
+    }
 }
 
 /// Writes the file down; nothing where its bytes are not in the vault (any more). With `by_twin`, the bytes are those
@@ -125,7 +139,8 @@ async fn record(
     if by_twin {
         let Some(twin) = attachments::twin(&mut tx, conversation, &stored.sha256).await? else { return Ok(None) };
         stored.blob = twin.blob;
-        stored.attachment.details = twin.attachment.details;
+        // What is kept of them is what was made of them then.
+        (stored.attachment.size, stored.attachment.details) = (twin.attachment.size, twin.attachment.details);
     }
     if !attachments::keep_blob(&mut tx, stored.blob).await? {
         return Ok(None);

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::{
     redaction::Redaction,
-    rules::{DirectRule, GroupRule, Kinds, Quotas, Roles, Rules, Windows},
+    rules::{DirectRule, GroupRule, Keep, Kinds, Quotas, Roles, Rules, Windows},
 };
 use crate::domain::{attachment::AttachmentKind, limits::Limit};
 
@@ -44,6 +44,8 @@ struct Document {
     redact: Redact,
     #[serde(default)]
     messages: Messages,
+    #[serde(default)]
+    pictures: Pictures,
     #[serde(default)]
     limits: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, u32>>,
 }
@@ -81,6 +83,12 @@ struct Messages {
     delete_within_seconds: Option<u32>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Pictures {
+    keep_originals: bool,
+}
+
 type Words = Vec<Spanned<String>>;
 
 /// Reads rules.
@@ -109,6 +117,7 @@ pub fn parse(text: &str) -> Result<Rules, Mistake> {
             edit: document.messages.edit_within_seconds.map(|seconds| TimeDelta::seconds(seconds.into())),
             delete: document.messages.delete_within_seconds.map(|seconds| TimeDelta::seconds(seconds.into())),
         },
+        pictures: if document.pictures.keep_originals { Keep::Original } else { Keep::Reasonable },
         limits: document
             .limits
             .iter()
@@ -234,6 +243,7 @@ mod tests {
         assert_eq!(rules.may_send(&nobody, Place::Group(None, &[]), AttachmentKind::VARIANTS), Ok("groups.*"));
         assert_eq!(rules.reach(&nobody), Reach::Everybody);
         assert_eq!(rules.redaction, Redaction::default());
+        assert_eq!(rules.pictures, Keep::Reasonable);
         assert_eq!(rules.quota(Limit::Messages, &admin), None);
         let (then, now) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(10_000));
         assert!(rules.may_edit_since(then, now).is_ok() && rules.may_delete_since(then, now).is_ok());

@@ -36,8 +36,20 @@ pub struct Rules {
     pub redaction: Redaction,
     /// For how long messages can be changed.
     pub windows: Windows,
+    /// How large pictures are kept.
+    pub pictures: Keep,
     /// By role.
     pub(super) limits: BTreeMap<String, Quotas>,
+}
+
+/// How large pictures are kept. What tells of the one who took them is kept by no rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// As large as screens show them.
+    #[default]
+    Reasonable,
+    /// As large as they came.
+    Original,
 }
 
 /// Some of these people may open a direct conversation with some of those; once it is open, both may talk.

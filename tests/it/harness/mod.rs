@@ -3,6 +3,7 @@
 //! Invariant: clients are real and know nothing but the contract. Nobody sleeps: who waits, waits for something to come
 //! true, and says after [`PATIENCE`] what did not.
 
+pub mod camera;
 pub mod client;
 pub mod command;
 pub mod crowd;

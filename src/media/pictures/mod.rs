@@ -1,0 +1,98 @@
+//! Pictures: what is kept of them, and smaller ones made of them. Invariant: nothing that a camera or a program says of
+//! where, when and by whom a picture was made leaves this room; and none is opened that is more than `bounds` allow.
+//!
+//! A picture that needs no turning and is of a reasonable size keeps its coded pixels, in a container without all else.
+//! One that is to be turned, or larger than screens show, is coded anew. What moves is never coded anew, and neither is
+//! AVIF, of which there are no smaller pictures either. All is made at once, so that no message waits for it.
+
+mod bounds;
+mod container;
+mod flaw;
+mod pixels;
+
+use std::{fs::File, io::Read};
+
+use bytes::Bytes;
+use image::metadata::Orientation;
+
+use self::{
+    bounds::Deadline,
+    container::{Stripped, strip},
+    flaw::Flaw,
+    pixels::Pixels,
+};
+use super::{examine::Examined, trouble};
+use crate::domain::{
+    attachment::{Details, FileType, THUMBNAIL_WIDTHS},
+    error::Result,
+    policy::rules::Keep,
+};
+
+/// Looks at a picture: how large it is, what is kept of it, and smaller ones.
+pub(super) fn examine(file: &mut File, file_type: FileType, keep: Keep) -> Result<Examined> {
+    let bytes = read(file)?;
+    Ok(look(&bytes, file_type.mime_type, keep)?)
+}
+
+fn read(file: &mut File) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.by_ref().take(bounds::BYTES + 1).read_to_end(&mut bytes).map_err(trouble)?;
+    if bytes.len() as u64 > bounds::BYTES { Err(Flaw::TooManyBytes.into()) } else { Ok(bytes) }
+}
+
+fn look(bytes: &[u8], mime_type: &str, keep: Keep) -> Result<Examined, Flaw> {
+    let deadline = Deadline::begin();
+    let stripped = strip(bytes, mime_type)?;
+    if let Some((width, height)) = stripped.size {
+        let details = Details { width: Some(width), height: Some(height), ..Details::default() };
+        return Ok(Examined { details, instead: Some(stripped.bytes.into()), thumbnails: Vec::new() });
+    }
+    let pixels = Pixels::read(&stripped.bytes, mime_type, deadline)?;
+    let size_as_stripped = pixels.size();
+    let longest = if keep == Keep::Original { u32::MAX } else { bounds::KEPT_SIDE };
+    let pixels = pixels.within(longest)?.turned(stripped.orientation).in_srgb();
+    deadline.check()?;
+    let anew = coded_anew(&stripped, &pixels, size_as_stripped, (mime_type, keep))?;
+    deadline.check()?;
+    let (width, height) = if anew.is_some() { pixels.size() } else { size_as_stripped };
+
+    let mut thumbnails = Vec::new();
+    let mut smaller = None;
+    for thumbnail in THUMBNAIL_WIDTHS.into_iter().filter(|thumbnail| *thumbnail < width) {
+        // Each is made of the one before, since pixels are many.
+        let next = smaller.as_ref().unwrap_or(&pixels).of_width(thumbnail)?;
+        thumbnails.push((thumbnail, next.webp(pixels::SMALL_QUALITY)?));
+        deadline.check()?;
+        smaller = Some(next);
+    }
+    thumbnails.reverse();
+    let details = Details {
+        width: Some(width),
+        height: Some(height),
+        blurhash: Some(smaller.as_ref().unwrap_or(&pixels).blurhash()?),
+        thumbnails: thumbnails.iter().map(|(width, _)| *width).collect(),
+        ..Details::default()
+    };
+    let instead = anew.unwrap_or_else(|| stripped.bytes.into());
+    Ok(Examined { details, instead: Some(instead), thumbnails })
+}
+
+/// The picture coded anew, where it must be turned or is worth making smaller.
+fn coded_anew(
+    stripped: &Stripped,
+    pixels: &Pixels,
+    size_before: (u32, u32),
+    (mime_type, keep): (&str, Keep),
+) -> Result<Option<Bytes>, Flaw> {
+    let must_turn = stripped.orientation != Orientation::NoTransforms;
+    let is_large = size_before.0.max(size_before.1) > bounds::KEPT_SIDE
+        || mime_type == "image/jpeg" && stripped.bytes.len() > bounds::KEPT_BYTES;
+    let may_shrink = is_large && keep == Keep::Reasonable;
+    if stripped.is_moving || !must_turn && !may_shrink {
+        return Ok(None);
+    }
+    let anew = pixels.coded(mime_type)?;
+    // Pixels that were lost for a few bytes would be lost for nothing.
+    let is_worth_it = anew.len() < stripped.bytes.len() / 4 * 3;
+    Ok((must_turn || is_worth_it).then_some(anew))
+}
