@@ -12,6 +12,8 @@ create table users (
     display_name    text        not null,
     metadata        jsonb       not null default '{}',
     roles           text[]      not null default '{}',
+    -- The place of the picture in the store of files (blobs).
+    avatar_id       uuid,
     own_seq         bigint      not null default 0,
     last_seen_at    timestamptz,
     banned_until    timestamptz,

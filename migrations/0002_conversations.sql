@@ -7,6 +7,8 @@ create table conversations (
     category                text,
     name                    text,
     description             text,
+    -- The place of the picture in the store of files (blobs).
+    avatar_id               uuid,
     history_for_new_members text        not null default 'all',
     members_may_pin         boolean     not null default false,
     -- Seconds after which what is said from now on goes by itself.

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::{Postgres, Transaction};
 
 use super::{
-    Context, members,
+    Context, avatars, members,
     sessions::{self, SignedIn},
 };
 use crate::{
@@ -130,6 +130,7 @@ pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
     let user = rows::find(&mut *tx, user_id).await?.ok_or(Error::NotFound("user"))?;
     // Before the person's own row is locked: whoever sends what is due has the plans first.
     scheduled::delete_all(&mut *tx, user_id).await?;
+    avatars::remove(&mut tx, user_id, now).await?;
     if !rows::anonymise(&mut *tx, user_id, now).await? {
         return Err(Error::NotFound("user"));
     }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{Context, group::GroupChange, members as membership, require_member};
+use super::{Context, avatars, group::GroupChange, members as membership, require_member};
 use crate::{
     domain::{
+        avatar,
         clock::Time,
         conversation::{
             Conversation, ConversationChange, ConversationFilter, ConversationKind, NewConversation, OwnConversation,
@@ -118,6 +119,9 @@ pub async fn change(
         return own(&mut tx, caller.user_id, id, ctx.clock.now()).await;
     }
 
+    if after.avatar != before.avatar {
+        avatars::exchange(&mut tx, before.avatar, after.avatar, ctx.clock.now()).await?;
+    }
     conversations::update_settings(&mut tx, &after).await?;
     let mut group = GroupChange::new(&standing, caller.user_id, ctx.clock.now());
     let seq = group.entry(ChangeKind::ConversationUpdated, None);
@@ -137,6 +141,8 @@ pub async fn delete(ctx: &Context, caller: &Caller, id: ConversationId) -> Resul
     let events = match standing.kind {
         ConversationKind::Group => {
             policy::may_delete_group(&standing)?;
+            let avatar = conversations::shared(&mut tx, id).await?.and_then(|shared| shared.avatar);
+            avatars::exchange(&mut tx, avatar, None, ctx.clock.now()).await?;
             let users = conversations::delete(&mut tx, id, ctx.clock.now()).await?;
             vec![Event::ConversationRemoved(id, users)]
         }
@@ -216,6 +222,7 @@ fn make(ctx: &Context, caller: &Caller, id: ConversationId, new: NewConversation
         category: new.category,
         name: new.name,
         description: new.description,
+        avatar: None,
         history_for_new_members: new.history_for_new_members,
         members_may_pin: new.members_may_pin,
         expires_in: new.expires_in,
@@ -228,11 +235,16 @@ fn make(ctx: &Context, caller: &Caller, id: ConversationId, new: NewConversation
     }
 }
 
+fn avatar_url(conversation: &Conversation) -> Option<String> {
+    conversation.avatar.map(|version| avatar::path(conversation.id.0, version))
+}
+
 /// The settings after a change, and the names and new values of those that differ.
 fn applied(before: &Conversation, change: ConversationChange) -> (Conversation, serde_json::Map<String, Value>) {
     let mut after = before.clone();
     after.name = change.name.unwrap_or(after.name);
     after.description = change.description.unwrap_or(after.description);
+    after.avatar = change.avatar.unwrap_or(after.avatar);
     after.category = change.category.unwrap_or(after.category);
     after.history_for_new_members = change.history_for_new_members.unwrap_or(after.history_for_new_members);
     after.members_may_pin = change.members_may_pin.unwrap_or(after.members_may_pin);
@@ -240,6 +252,7 @@ fn applied(before: &Conversation, change: ConversationChange) -> (Conversation, 
     let fields = [
         ("name", json!(before.name), json!(after.name)),
         ("description", json!(before.description), json!(after.description)),
+        ("avatar_url", json!(avatar_url(before)), json!(avatar_url(&after))),
         ("category", json!(before.category), json!(after.category)),
         ("history_for_new_members", json!(before.history_for_new_members), json!(after.history_for_new_members)),
         ("members_may_pin", json!(before.members_may_pin), json!(after.members_may_pin)),

@@ -33,6 +33,7 @@ use crate::{
 pub mod accounts;
 pub mod alarm;
 pub mod attachments;
+pub mod avatars;
 pub mod blocks;
 pub mod conversations;
 pub mod group;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     clock::Time,
     error::{Error, Result},
-    ids::{ConversationId, UserId},
+    ids::{BlobId, ConversationId, UserId},
     limits,
     member::{Participant, Role},
     message::Message,
@@ -50,6 +50,8 @@ pub struct Conversation {
     pub name: Option<String>,
     /// What a group is about.
     pub description: Option<String>,
+    /// A group's picture.
+    pub avatar: Option<BlobId>,
     /// What later members see.
     pub history_for_new_members: HistoryRule,
     /// Whether plain members may pin.
@@ -119,6 +121,8 @@ pub struct ConversationChange {
     pub name: Option<Option<String>>,
     /// The description.
     pub description: Option<Option<String>>,
+    /// The picture.
+    pub avatar: Option<Option<BlobId>>,
     /// The category.
     pub category: Option<Option<String>>,
     /// What later members see.
@@ -196,9 +200,11 @@ impl ConversationChange {
 
     /// Whether it is only about how long what is said stays, which is for both in a direct conversation to say.
     pub fn is_only_of_lifetime(&self) -> bool {
-        let Self { name, description, category, history_for_new_members, members_may_pin, expires_in: _ } = self;
+        let Self { name, description, avatar, category, history_for_new_members, members_may_pin, expires_in: _ } =
+            self;
         name.is_none()
             && description.is_none()
+            && avatar.is_none()
             && category.is_none()
             && history_for_new_members.is_none()
             && members_may_pin.is_none()

@@ -50,7 +50,7 @@ id!(
     AttachmentId
 );
 id!(
-    /// A place in the store of files; never shown, and never used again for other bytes.
+    /// A place in the store of files, never used again for other bytes; shown as the version of an avatar and nowhere else.
     BlobId
 );
 id!(

@@ -1,6 +1,7 @@
 //! The words and rules of chat. Invariant: pure; no async, no SQL, no JSON shapes, no clock of its own.
 
 pub mod attachment;
+pub mod avatar;
 pub mod clock;
 pub mod conversation;
 pub mod error;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     clock::Time,
     error::{Error, Result},
-    ids::{SessionId, UserId},
+    ids::{BlobId, SessionId, UserId},
     limits,
     policy::redaction::Redaction,
     text,
@@ -25,6 +25,8 @@ pub struct User {
     pub username: Option<String>,
     /// The name to show.
     pub display_name: String,
+    /// The picture.
+    pub avatar: Option<BlobId>,
     /// Shown to oneself only.
     pub email: Option<String>,
     /// Whatever the application keeps with a person.
@@ -46,6 +48,8 @@ pub struct Profile {
     pub username: Option<String>,
     /// The name to show.
     pub display_name: String,
+    /// The picture.
+    pub avatar: Option<BlobId>,
     /// Whatever the application keeps with a person.
     pub metadata: Value,
     /// Roles.

@@ -128,7 +128,8 @@ async fn asked_range(request: &HttpRequest, ctx: &Ctx, shown: &Shown, tag: &Enti
     })
 }
 
-fn has_it_already(request: &HttpRequest, tag: &EntityTag) -> bool {
+/// Whether a client says that it has what would be sent.
+pub(super) fn has_it_already(request: &HttpRequest, tag: &EntityTag) -> bool {
     if !request.headers().contains_key(header::IF_NONE_MATCH) {
         return false;
     }

@@ -4,6 +4,7 @@ pub mod address;
 pub mod answer;
 pub mod attachments;
 pub mod auth;
+pub mod avatars;
 pub mod conversations;
 pub mod docs;
 pub mod extract;
@@ -45,6 +46,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(forwards::routes)
             .configure(attachments::routes)
             .configure(files::routes)
+            .configure(avatars::routes)
             .configure(scheduled::routes)
             .configure(receipts::routes)
             .configure(search::routes)

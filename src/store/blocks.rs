@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 
 use crate::domain::{
     clock::Time,
-    ids::UserId,
+    ids::{BlobId, UserId},
     user::{Block, Profile},
 };
 
@@ -14,6 +14,7 @@ struct BlockRow {
     external_id: Option<String>,
     username: Option<String>,
     display_name: String,
+    avatar: Option<BlobId>,
     metadata: Value,
     roles: Vec<String>,
     created_at: Time,
@@ -81,7 +82,8 @@ pub async fn find(db: impl PgExecutor<'_>, user: UserId, blocked: UserId) -> sql
     let row = sqlx::query_as!(
         BlockRow,
         r#"
-        select person.id as "id: UserId", person.external_id, person.username, person.display_name, person.metadata,
+        select person.id as "id: UserId", person.external_id, person.username, person.display_name,
+               person.avatar_id as "avatar: BlobId", person.metadata,
                person.roles, person.created_at, block.created_at as blocked_at
         from blocks block
         join users person on person.id = block.blocked_id
@@ -106,7 +108,8 @@ pub async fn list(
     let rows = sqlx::query_as!(
         BlockRow,
         r#"
-        select person.id as "id: UserId", person.external_id, person.username, person.display_name, person.metadata,
+        select person.id as "id: UserId", person.external_id, person.username, person.display_name,
+               person.avatar_id as "avatar: BlobId", person.metadata,
                person.roles, person.created_at, block.created_at as blocked_at
         from blocks block
         join users person on person.id = block.blocked_id
@@ -132,6 +135,7 @@ impl From<BlockRow> for Block {
             external_id: row.external_id,
             username: row.username,
             display_name: row.display_name,
+            avatar: row.avatar,
             metadata: row.metadata,
             roles: row.roles,
             created_at: row.created_at,

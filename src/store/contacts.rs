@@ -2,7 +2,11 @@
 
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::domain::{ids::UserId, policy::rules::Reach, user::Profile};
+use crate::domain::{
+    ids::{BlobId, UserId},
+    policy::rules::Reach,
+    user::Profile,
+};
 
 /// What people are searched for by.
 #[derive(Clone, Debug)]
@@ -49,7 +53,8 @@ pub async fn list(
     sqlx::query_as!(
         Profile,
         r#"
-        select id as "id: UserId", external_id, username, display_name, metadata, roles, created_at
+        select id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId", metadata, roles,
+               created_at
         from users
         where deleted_at is null and id <> $1
           and ($2::text[] is null or roles && $2)
@@ -82,7 +87,7 @@ pub async fn search(
     let rows = sqlx::query!(
         r#"
         with hits as (
-            select id, external_id, username, display_name, metadata, roles, created_at,
+            select id, external_id, username, display_name, avatar_id, metadata, roles, created_at,
                    coalesce((word_similarity($1, names) * 1000000)::integer, 0)
                        + case when names like $2 or names like $3 then 2000000 else 0 end as rank
             from users
@@ -93,7 +98,8 @@ pub async fn search(
               and ($1 <% lower(coalesce(username, '') || ' ' || display_name)
                    or lower(coalesce(username, '') || ' ' || display_name) like $2
                    or lower(coalesce(username, '') || ' ' || display_name) like $3))
-        select id as "id!: UserId", external_id, username, display_name as "display_name!", metadata as "metadata!",
+        select id as "id!: UserId", external_id, username, display_name as "display_name!",
+               avatar_id as "avatar: BlobId", metadata as "metadata!",
                roles as "roles!", created_at as "created_at!", rank as "rank!"
         from hits
         where $4::integer is null or rank < $4 or rank = $4 and id > $5::uuid
@@ -120,6 +126,7 @@ pub async fn search(
                 external_id: row.external_id,
                 username: row.username,
                 display_name: row.display_name,
+                avatar: row.avatar,
                 metadata: row.metadata,
                 roles: row.roles,
                 created_at: row.created_at,

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     clock::Time,
     conversation::{ConversationKind, HistoryRule},
-    ids::{ConversationId, UserId},
+    ids::{BlobId, ConversationId, UserId},
     member::{Participant, Role, Standing},
     user::Profile,
 };
@@ -26,6 +26,7 @@ macro_rules! select_participants {
                    person.external_id,
                    person.username,
                    person.display_name as "display_name!",
+                   person.avatar_id as "avatar: BlobId",
                    person.metadata as "metadata!",
                    person.roles as "roles!",
                    person.created_at as "created_at!"
@@ -48,6 +49,7 @@ struct Row {
     external_id: Option<String>,
     username: Option<String>,
     display_name: String,
+    avatar: Option<BlobId>,
     metadata: Value,
     roles: Vec<String>,
     created_at: Time,
@@ -67,6 +69,7 @@ impl From<Row> for Participant {
                 external_id: row.external_id,
                 username: row.username,
                 display_name: row.display_name,
+                avatar: row.avatar,
                 metadata: row.metadata,
                 roles: row.roles,
                 created_at: row.created_at,

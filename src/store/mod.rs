@@ -5,6 +5,7 @@
 
 pub mod attachments;
 pub mod audiences;
+pub mod avatars;
 pub mod blocks;
 pub mod changes;
 pub mod contacts;

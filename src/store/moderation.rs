@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use crate::domain::{
     clock::Time,
-    ids::{AuditId, ConversationId, MessageId, ReportId, UserId},
+    ids::{AuditId, BlobId, ConversationId, MessageId, ReportId, UserId},
     moderation::{Account, AuditAction, AuditEntry, Report, ReportFilter, ReportState},
     user::Profile,
 };
@@ -167,7 +167,8 @@ pub async fn accounts(
 ) -> sqlx::Result<Vec<Account>> {
     let rows = sqlx::query!(
         r#"
-        select id as "id: UserId", external_id, username, display_name, metadata, roles, created_at, banned_until,
+        select id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId", metadata, roles,
+               created_at, banned_until,
                deleted_at
         from users
         where ($1::text is null or $1 = any(roles))
@@ -189,6 +190,7 @@ pub async fn accounts(
             external_id: row.external_id,
             username: row.username,
             display_name: row.display_name,
+            avatar: row.avatar,
             metadata: row.metadata,
             roles: row.roles,
             created_at: row.created_at,

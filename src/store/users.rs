@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 use crate::domain::{
     clock::Time,
     error::{Error, Result},
-    ids::UserId,
+    ids::{BlobId, UserId},
     user::{DELETED_NAME, Profile, ProfileChange, User},
 };
 
@@ -131,7 +131,8 @@ pub async fn find(db: impl PgExecutor<'_>, id: UserId) -> sqlx::Result<Option<Us
     sqlx::query_as!(
         User,
         r#"
-        select id as "id: UserId", external_id, username, display_name, email, metadata, roles, created_at
+        select id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId",
+               email, metadata, roles, created_at
         from users
         where id = $1
         "#,
@@ -146,7 +147,8 @@ pub async fn profiles(db: impl PgExecutor<'_>, ids: &[UserId]) -> sqlx::Result<V
     sqlx::query_as!(
         Profile,
         r#"
-        select id as "id: UserId", external_id, username, display_name, metadata, roles, created_at
+        select id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId",
+               metadata, roles, created_at
         from users
         where id = any($1)
         "#,
@@ -161,7 +163,8 @@ pub async fn profiles_by_external_id(db: impl PgExecutor<'_>, ids: &[String]) ->
     sqlx::query_as!(
         Profile,
         r#"
-        select id as "id: UserId", external_id, username, display_name, metadata, roles, created_at
+        select id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId",
+               metadata, roles, created_at
         from users
         where external_id = any($1)
         order by external_id
@@ -237,7 +240,8 @@ pub async fn update(db: impl PgExecutor<'_>, id: UserId, change: &ProfileChange)
             email = case when $3 then $4 else email end,
             metadata = coalesce($5, metadata)
         where id = $1 and deleted_at is null
-        returning id as "id: UserId", external_id, username, display_name, email, metadata, roles, created_at
+        returning id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId",
+               email, metadata, roles, created_at
         "#,
         id.0,
         change.display_name,

@@ -82,6 +82,14 @@ pub struct UploadForm {
     pub file: Vec<u8>,
 }
 
+/// A picture to upload, as `multipart/form-data`.
+#[derive(Debug, ToSchema)]
+pub struct AvatarForm {
+    /// The picture.
+    #[schema(value_type = String, format = Binary)]
+    pub file: Vec<u8>,
+}
+
 impl From<Attachment> for AttachmentView {
     fn from(attachment: Attachment) -> Self {
         Self {

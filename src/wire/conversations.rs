@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{json, messages::MessageView, users::UserView};
 use crate::domain::{
+    avatar,
     conversation::{Conversation, ConversationChange, ConversationKind, HistoryRule, NewConversation, OwnConversation},
     ids::{ConversationId, UserId},
     member::{Participant, Role},
@@ -26,7 +27,8 @@ pub struct ConversationView {
     pub name: Option<String>,
     /// What a group is about.
     pub description: Option<String>,
-    /// Where the picture is, if there is one.
+    /// Where a group's picture is, if there is one: a square of 256 pixels, with one of 64 beside it as `64.webp`. What
+    /// is there never changes; a new picture has another path.
     pub avatar_url: Option<String>,
     /// What somebody added later sees of what was said before.
     pub history_for_new_members: HistoryRule,
@@ -76,7 +78,7 @@ impl From<Conversation> for ConversationView {
             category: conversation.category,
             name: conversation.name,
             description: conversation.description,
-            avatar_url: None,
+            avatar_url: conversation.avatar.map(|version| avatar::path(conversation.id.0, version)),
             history_for_new_members: conversation.history_for_new_members,
             members_may_pin: conversation.members_may_pin,
             expires_in: conversation.expires_in,
@@ -222,6 +224,7 @@ impl From<ChangeConversation> for ConversationChange {
         Self {
             name: change.name,
             description: change.description,
+            avatar: None,
             category: change.category,
             history_for_new_members: change.history_for_new_members,
             members_may_pin: change.members_may_pin,

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::json;
 use crate::domain::{
+    avatar,
     error::{Error, Result},
     ids::UserId,
     user::{Block, Profile, ProfileChange, User},
@@ -24,7 +25,8 @@ pub struct UserView {
     pub username: Option<String>,
     /// The name to show.
     pub display_name: String,
-    /// Where the picture is, if there is one.
+    /// Where the picture is, if there is one: a square of 256 pixels, with one of 64 beside it as `64.webp`. What is
+    /// there never changes; a new picture has another path.
     pub avatar_url: Option<String>,
     /// Whatever the application keeps with a person; at most 4 KiB.
     #[schema(value_type = Object)]
@@ -42,7 +44,7 @@ impl From<Profile> for UserView {
             external_id: profile.external_id,
             username: profile.username,
             display_name: profile.display_name,
-            avatar_url: None,
+            avatar_url: profile.avatar.map(|version| avatar::path(profile.id.0, version)),
             metadata: profile.metadata,
             roles: profile.roles,
             created_at: profile.created_at,
@@ -101,6 +103,7 @@ impl From<User> for OwnUserView {
             external_id: user.external_id,
             username: user.username,
             display_name: user.display_name,
+            avatar: user.avatar,
             metadata: user.metadata,
             roles: user.roles,
             created_at: user.created_at,

@@ -10,6 +10,7 @@ mod harness;
 
 mod attachments;
 mod auth;
+mod avatars;
 mod bench;
 mod blocks;
 mod cli;

@@ -1,19 +1,21 @@
 //! Every door of the contract, tried by those for whom it is not: read from the document that the server serves, so
 //! that a new route is tried without anybody thinking of it.
 
-use reqwest::{Method, header};
+use image::ImageFormat;
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    client::{Client, encoded, perform},
-    id, new_id,
-    person::Person,
-    reply::Reply,
-    server::TestServer,
+use crate::{
+    attachments::form,
+    harness::{
+        camera::{coded, four_fields},
+        client::{Client, encoded, perform},
+        id, new_id,
+        person::Person,
+        reply::Reply,
+        server::TestServer,
+    },
 };
-
-/// A form with a small file.
-const FORM: &str = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nHello\r\n--x--\r\n";
 
 /// One operation of the contract.
 struct Door {
@@ -40,11 +42,16 @@ impl Door {
         let path = path.replace("{user_id}", place.user).replace("{id}", place.user);
         let path = path.replace("{emoji}", &encoded("👍")).replace("{report_id}", place.message);
         let path = path.replace("{attachment_id}", place.message).replace("{rendition}", "original");
+        let path = path.replace("{owner_id}", place.user).replace("{version_id}", place.message);
+        let path = path.replace("{square}", "256.webp");
         assert!(!path.contains('{'), "say in this test what stands for the variable part of {path}");
         let request = client.ask_outside(self.method.clone(), &path);
         let has_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
         perform(match self.name.as_str() {
-            "upload_attachment" => request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x").body(FORM),
+            "upload_attachment" => form(request, None, "a.txt", b"Hello"),
+            "set_own_avatar" | "set_conversation_avatar" => {
+                form(request, None, "a.png", &coded(&four_fields(2, 2), ImageFormat::Png))
+            }
             _ if has_body => request.json(&self.body(place)),
             _ => request,
         })
@@ -122,7 +129,7 @@ async fn nobody_unknown_gets_through_a_door_that_is_not_open_to_all() {
     let server = TestServer::start().await;
     let (group, message, [_, bob, ..]) = scene(&server).await;
     let place = Place { conversation: &group, message: id(&message), user: &bob.id };
-    // The metrics are open to this machine without a token, to others with one of their own; files to who holds a link.
+    // The metrics are open to this machine without a token, to others with one of their own; files and avatars to who holds a link.
     let open = [
         "register",
         "login",
@@ -131,6 +138,7 @@ async fn nobody_unknown_gets_through_a_door_that_is_not_open_to_all() {
         "ready",
         "read_metrics",
         "read_file",
+        "read_avatar",
         "serve_openapi",
         "serve_asyncapi",
     ];

@@ -24,14 +24,26 @@ use self::{
 use super::{examine::Examined, trouble};
 use crate::domain::{
     attachment::{Details, FileType, THUMBNAIL_WIDTHS},
-    error::Result,
+    avatar,
+    error::{Error, Result},
     policy::rules::Keep,
 };
+
+const AVIF: &str = "image/avif";
 
 /// Looks at a picture: how large it is, what is kept of it, and smaller ones.
 pub(super) fn examine(file: &mut File, file_type: FileType, keep: Keep) -> Result<Examined> {
     let bytes = read(file)?;
     Ok(look(&bytes, file_type.mime_type, keep)?)
+}
+
+/// Makes the squares of which an avatar consists out of a picture, by their sides.
+pub fn avatar(file: &mut File, file_type: FileType) -> Result<Vec<(u32, Bytes)>> {
+    if !file_type.mime_type.starts_with("image/") || file_type.mime_type == AVIF {
+        return Err(Error::UnsupportedFile("An avatar is a JPEG, PNG, GIF or WebP.".to_owned()));
+    }
+    let bytes = read(file)?;
+    Ok(squares(&bytes, file_type.mime_type)?)
 }
 
 fn read(file: &mut File) -> Result<Vec<u8>> {
@@ -95,4 +107,19 @@ fn coded_anew(
     // Pixels that were lost for a few bytes would be lost for nothing.
     let is_worth_it = anew.len() < stripped.bytes.len() / 4 * 3;
     Ok((must_turn || is_worth_it).then_some(anew))
+}
+
+fn squares(bytes: &[u8], mime_type: &str) -> Result<Vec<(u32, Bytes)>, Flaw> {
+    let deadline = Deadline::begin();
+    let stripped = strip(bytes, mime_type)?;
+    let mut pixels = Pixels::read(&stripped.bytes, mime_type, deadline)?;
+    let mut squares = Vec::new();
+    let mut orientation = stripped.orientation;
+    for side in avatar::SIDES.into_iter().rev() {
+        deadline.check()?;
+        pixels = pixels.square(side)?.turned(orientation).in_srgb();
+        orientation = Orientation::NoTransforms;
+        squares.push((side, pixels.webp(pixels::SMALL_QUALITY)?));
+    }
+    Ok(squares)
 }

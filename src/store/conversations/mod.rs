@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     clock::Time,
     conversation::{Conversation, ConversationKind, HistoryRule},
-    ids::{ConversationId, UserId},
+    ids::{BlobId, ConversationId, UserId},
 };
 
 mod own;
@@ -161,7 +161,7 @@ pub async fn update_settings(db: &mut PgConnection, conversation: &Conversation)
     sqlx::query!(
         "update conversations
          set name = $2, description = $3, category = $4, history_for_new_members = $5, members_may_pin = $6,
-             expires_in = $7
+             expires_in = $7, avatar_id = $8
          where id = $1",
         conversation.id.0,
         conversation.name,
@@ -170,6 +170,7 @@ pub async fn update_settings(db: &mut PgConnection, conversation: &Conversation)
         conversation.history_for_new_members as HistoryRule,
         conversation.members_may_pin,
         conversation.expires_in,
+        conversation.avatar as Option<BlobId>,
     )
     .execute(db)
     .await?;
@@ -182,7 +183,7 @@ pub async fn delete(db: &mut PgConnection, id: ConversationId, now: Time) -> sql
         r#"
         with closed as (
             update conversations
-            set deleted_at = $2, member_count = 0
+            set deleted_at = $2, member_count = 0, avatar_id = null
             where id = $1)
         update members
         set left_at = $2
@@ -200,7 +201,7 @@ pub async fn delete(db: &mut PgConnection, id: ConversationId, now: Time) -> sql
 pub async fn shared(db: &mut PgConnection, id: ConversationId) -> sqlx::Result<Option<Conversation>> {
     let row = sqlx::query!(
         r#"
-        select kind as "kind: ConversationKind", category, name, description,
+        select kind as "kind: ConversationKind", category, name, description, avatar_id as "avatar: BlobId",
                history_for_new_members as "history_for_new_members: HistoryRule",
                members_may_pin, expires_in, created_by as "created_by: UserId", created_at, updated_at, head_seq, member_count
         from conversations
@@ -216,6 +217,7 @@ pub async fn shared(db: &mut PgConnection, id: ConversationId) -> sqlx::Result<O
         category: row.category,
         name: row.name,
         description: row.description,
+        avatar: row.avatar,
         history_for_new_members: row.history_for_new_members,
         members_may_pin: row.members_may_pin,
         expires_in: row.expires_in,

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     clock::Time,
     conversation::{Conversation, ConversationFilter, ConversationKind, HistoryRule, OwnConversation},
-    ids::{ConversationId, UserId},
+    ids::{BlobId, ConversationId, UserId},
     member::Role,
     preferences::{Notify, Preferences},
 };
@@ -38,6 +38,7 @@ macro_rules! select_own {
                    moved_at as "moved_at!",
                    kind as "kind!: ConversationKind",
                    category, name, description,
+                   avatar_id as "avatar: BlobId",
                    history_for_new_members as "history_for_new_members!: HistoryRule",
                    members_may_pin as "members_may_pin!",
                    expires_in,
@@ -73,6 +74,7 @@ struct Row {
     category: Option<String>,
     name: Option<String>,
     description: Option<String>,
+    avatar: Option<BlobId>,
     history_for_new_members: HistoryRule,
     members_may_pin: bool,
     expires_in: Option<i32>,
@@ -100,6 +102,7 @@ impl From<Row> for OwnRow {
             category: row.category,
             name: row.name,
             description: row.description,
+            avatar: row.avatar,
             history_for_new_members: row.history_for_new_members,
             members_may_pin: row.members_may_pin,
             expires_in: row.expires_in,

@@ -1,0 +1,153 @@
+//! Avatars: the pictures of people and groups. Each new one is a version of its own, and nobody else's.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Context, conversations, require_member};
+use crate::{
+    domain::{
+        attachment::Rendition,
+        avatar,
+        clock::Time,
+        conversation::{ConversationChange, OwnConversation},
+        error::{Error, Result},
+        ids::{BlobId, ConversationId, UserId},
+        limits::Limit,
+        policy,
+        user::{Caller, User},
+    },
+    media::{
+        pictures, sniff,
+        staging::Staged,
+        vault::{Manner, Reading},
+    },
+    store::{attachments, avatars, users},
+};
+
+/// How long a picture may take from its first byte in the vault to its owner.
+const PATIENCE: chrono::Duration = chrono::Duration::hours(24);
+
+/// A picture that comes in.
+#[derive(Debug)]
+pub struct Upload {
+    staged: Staged,
+}
+
+impl Upload {
+    /// Takes what has come of it.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.staged.write(bytes).await
+    }
+}
+
+/// Makes room for a picture of oneself.
+pub async fn begin(ctx: &Context, caller: &Caller) -> Result<Upload> {
+    ctx.spend(Limit::Uploads, caller).await?;
+    Ok(Upload { staged: ctx.media.stage(ctx.settings.attachment_bytes).await? })
+}
+
+/// Makes room for a picture of a group; refuses before it is sent those who may not change it.
+pub async fn begin_of_group(ctx: &Context, caller: &Caller, id: ConversationId) -> Result<Upload> {
+    let mut db = ctx.db.acquire().await?;
+    let standing = require_member(&mut db, id, caller.user_id).await?;
+    policy::may_change_settings(&standing, &change_to(None))?;
+    drop(db);
+    begin(ctx, caller).await
+}
+
+/// Makes the picture that came in that of the caller.
+pub async fn set_own(ctx: &Context, caller: &Caller, upload: Upload, filename: String) -> Result<User> {
+    let avatar = deposit(ctx, upload, filename).await?;
+    replace_own(ctx, caller, Some(avatar)).await
+}
+
+/// Takes the caller's picture away.
+pub async fn remove_own(ctx: &Context, caller: &Caller) -> Result<()> {
+    replace_own(ctx, caller, None).await.map(drop)
+}
+
+/// Makes the picture that came in that of a group.
+pub async fn set_of_group(
+    ctx: &Context,
+    caller: &Caller,
+    id: ConversationId,
+    (upload, filename): (Upload, String),
+) -> Result<OwnConversation> {
+    let avatar = deposit(ctx, upload, filename).await?;
+    conversations::change(ctx, caller, id, change_to(Some(avatar))).await
+}
+
+/// Takes a group's picture away.
+pub async fn remove_of_group(ctx: &Context, caller: &Caller, id: ConversationId) -> Result<()> {
+    conversations::change(ctx, caller, id, change_to(None)).await.map(drop)
+}
+
+/// One of the squares of the picture that somebody or some group has now.
+pub async fn read(ctx: &Context, owner: Uuid, version: BlobId, square: Rendition) -> Result<Reading> {
+    let unknown = || Error::NotFound("avatar");
+    let mut db = ctx.db.acquire().await?;
+    if !avatar::SIDES.map(Rendition::Thumbnail).contains(&square)
+        || !avatars::is_current(&mut db, owner, version).await?
+    {
+        return Err(unknown());
+    }
+    drop(db);
+    ctx.media.vault.get(version, square, None).await?.ok_or_else(unknown)
+}
+
+/// Takes somebody's picture away, as part of more.
+pub(super) async fn remove(tx: &mut PgConnection, user: UserId, now: Time) -> Result<()> {
+    let before = avatars::replace(tx, user, None).await?.flatten();
+    exchange(tx, before, None, now).await
+}
+
+/// Keeps the picture that somebody has from now on, and lets go of the one before.
+pub(super) async fn exchange(
+    tx: &mut PgConnection,
+    before: Option<BlobId>,
+    after: Option<BlobId>,
+    now: Time,
+) -> Result<()> {
+    if let Some(after) = after
+        && !attachments::keep_blob(tx, after).await?
+    {
+        return Err(Error::Unavailable("The upload took too long; send it again."));
+    }
+    if let Some(before) = before {
+        attachments::doom(tx, &[before], now).await?;
+    }
+    Ok(())
+}
+
+async fn replace_own(ctx: &Context, caller: &Caller, avatar: Option<BlobId>) -> Result<User> {
+    let unknown = || Error::NotFound("user");
+    let mut tx = ctx.db.begin().await?;
+    let before = avatars::replace(&mut tx, caller.user_id, avatar).await?.ok_or_else(unknown)?;
+    exchange(&mut tx, before, avatar, ctx.clock.now()).await?;
+    let user = users::find(&mut *tx, caller.user_id).await?.ok_or_else(unknown)?;
+    tx.commit().await?;
+    Ok(user)
+}
+
+/// Makes the squares and puts them into the vault, under a name that is written down first.
+async fn deposit(ctx: &Context, upload: Upload, filename: String) -> Result<BlobId> {
+    let mut file = upload.staged.complete().await?.file;
+    let squares = ctx.media.open(move || {
+        let file_type = sniff::type_of(&mut file, &filename)?;
+        pictures::avatar(&mut file, file_type)
+    });
+    let squares = squares.await?;
+    let id = BlobId::random();
+    let mut db = ctx.db.acquire().await?;
+    attachments::claim_blob(&mut db, id, ctx.clock.now() + PATIENCE).await?;
+    drop(db);
+    let manner = Manner { content_type: "image/webp".to_owned(), disposition: "inline".to_owned() };
+    for (side, square) in squares {
+        ctx.media.vault.put_bytes(id, Rendition::Thumbnail(side), square, &manner).await?;
+    }
+    Ok(id)
+}
+
+fn change_to(avatar: Option<BlobId>) -> ConversationChange {
+    ConversationChange { avatar: Some(avatar), ..ConversationChange::default() }
+}
