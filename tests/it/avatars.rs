@@ -26,6 +26,11 @@ fn picture() -> Vec<u8> {
     photo(&jpeg(&four_fields(400, 200), 90), 6)
 }
 
+/// Gives oneself (`/users/me`) or a group (`/conversations/…`) some picture.
+pub async fn gives_any(person: &Person, whose: &str) -> Reply {
+    gives(person, whose, "a.png", &coded(&four_fields(2, 2), ImageFormat::Png)).await
+}
+
 async fn gives(person: &Person, whose: &str, name: &str, bytes: &[u8]) -> Reply {
     perform(form(person.ask(Method::PUT, &format!("{whose}/avatar")), None, name, bytes)).await
 }

@@ -5,7 +5,10 @@ use colloquy::domain::clock::Clock;
 use serde_json::{Value, json};
 
 use super::chance::Chance;
-use crate::harness::{each, id, new_id, person::Person, reply::Reply, seq, until};
+use crate::{
+    avatars::gives_any,
+    harness::{each, id, new_id, person::Person, reply::Reply, seq, until},
+};
 
 /// Seconds after which what was sent for a while has expired, and what was planned is due.
 const A_WHILE: i64 = 3_600;
@@ -355,6 +358,7 @@ impl Script {
                 actor.patch(&format!("{path}/preferences"), self.chance.pick(&wanted).clone()).await
             }
             Act::Close if self.chance.once_in(3) => actor.delete(&path).await,
+            _ if self.chance.once_in(8) => gives_any(actor, &path).await,
             _ => {
                 let history = self.history();
                 let number = self.chance.below(5);
