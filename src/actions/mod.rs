@@ -98,6 +98,7 @@ pub struct Context {
 impl Context {
     /// The same for a thread with a runtime of its own, with connections to PostgreSQL of its own: what comes over a connection
     /// is noticed by the runtime that opened it, so that an answer to another one's question would go from thread to thread.
+    #[must_use]
     pub fn for_this_thread(&self) -> Self {
         let db = self.db.options().clone().connect_lazy_with(self.db.connect_options().as_ref().clone());
         self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(db.clone());

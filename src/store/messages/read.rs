@@ -89,8 +89,8 @@ pub async fn beside(
     // The constant limits tell PostgreSQL how little is read; without them it would plan each page anew, which takes it
     // several times as long as reading one.
     let rows = select_messages!(
-        from "((select *
-                from (select *
+        from "((select older.*
+                from (select before.*
                       from messages before
                       where before.conversation_id = $2 and before.seq < $3 and before.seq > $4
                         and not exists (select from hidden_messages hidden
@@ -100,8 +100,8 @@ pub async fn beside(
                       limit 101) as older
                 limit $6)
                union all
-               (select *
-                from (select *
+               (select newer.*
+                from (select after.*
                       from messages after
                       where after.conversation_id = $2 and after.seq >= $3 and after.seq > $4
                         and not exists (select from hidden_messages hidden

@@ -29,7 +29,9 @@ impl People {
             if run.len() > 1 && self.all_see(&run[0]) {
                 self.tell_at_once(run, &mut tally);
             } else {
-                run.iter().for_each(|envelope| self.tell(envelope, &mut tally));
+                for envelope in run {
+                    self.tell(envelope, &mut tally);
+                }
             }
         }
         metrics::deliveries(tally.delivered);
@@ -93,7 +95,9 @@ impl People {
         self.rooms.advance(id, last);
         let Some(room) = self.rooms.of(id) else { return };
         let mut frames = BytesMut::new();
-        run.iter().for_each(|envelope| frames.extend_from_slice(&frames::text(&envelope.text)));
+        for envelope in run {
+            frames.extend_from_slice(&frames::text(&envelope.text));
+        }
         let (frames, mut told) = (frames.freeze(), Tally::default());
         for listener in &room.listeners {
             self.guests[listener.seat as usize].push(frames.clone(), run[0].durability, &mut told);
