@@ -22,6 +22,8 @@ create table messages (
     -- Each emoji with how many people chose it and the first of them; none where nobody reacted.
     reactions       jsonb,
     forwarded_from  jsonb,
+    -- What the page says of itself that the body links to first.
+    link_preview    jsonb,
     pinned_at       timestamptz,
     pinned_by       uuid,
     expires_at      timestamptz,

@@ -66,6 +66,7 @@ impl<'a> GroupChange<'a> {
             mentions_all: false,
             reactions: Vec::new(),
             forwarded_from: None,
+            link_preview: None,
             pinned_at: None,
             pinned_by: None,
             expires_at: None,

@@ -26,7 +26,7 @@ use crate::{
         member::Standing,
         user::Caller,
     },
-    media::Media,
+    media::{Media, web::Web},
     store::members as member_rows,
 };
 
@@ -85,6 +85,8 @@ pub struct Context {
     pub links: Links,
     /// Where files come in and are kept.
     pub media: Arc<Media>,
+    /// Looks at pages, where links are previewed.
+    pub web: Option<Arc<Web>>,
     /// The entrance to the writers of messages.
     pub sends: Arc<lanes::Lanes<messages::send::Item>>,
     /// The entrance to the writer of cursors.
@@ -93,6 +95,8 @@ pub struct Context {
     pub expiry: Arc<alarm::Alarm>,
     /// When the next scheduled message is due.
     pub plans: Arc<alarm::Alarm>,
+    /// When the next page is to be looked at.
+    pub visits: Arc<alarm::Alarm>,
 }
 
 impl Context {

@@ -27,7 +27,7 @@ use crate::{
     },
     config::{rulebook::Rulebook, settings::Settings},
     domain::clock::Clock,
-    media::{Media, vault::Vault},
+    media::{Media, vault::Vault, web::Web},
     store::secrets,
 };
 
@@ -58,6 +58,7 @@ pub async fn make(
     let secret = signing_secret(&settings, &db).await?;
     let links = Links::new(&secret);
     let media = open_media(&settings)?;
+    let web = settings.link_previews.then(|| Web::open(settings.link_preview_networks.clone())).transpose()?;
     let tokens = Tokens::new(TokenSettings {
         secret,
         audience: settings.token_audience.clone(),
@@ -69,7 +70,7 @@ pub async fn make(
     let (sends, send_lanes) = Lanes::new(WRITERS, send::WAITING);
     let (moves, move_lanes) = Lanes::new(CURSOR_WRITERS, moves::WAITING);
     let passwords = Passwords::new(PASSWORDS_AT_ONCE, PASSWORDS_WAITING);
-    let (expiry, plans) = (Alarm::new(&clock), Alarm::new(&clock));
+    let (expiry, plans, visits) = (Alarm::new(&clock), Alarm::new(&clock), Alarm::new(&clock));
     let pools = Arc::new(Mutex::new(vec![db.clone()]));
     let ctx = Arc::new(Context {
         db,
@@ -82,10 +83,12 @@ pub async fn make(
         tokens: Arc::new(tokens),
         links,
         media: Arc::new(media),
+        web: web.map(Arc::new),
         sends: Arc::new(sends),
         moves: Arc::new(moves),
         expiry: Arc::new(expiry),
         plans: Arc::new(plans),
+        visits: Arc::new(visits),
     });
     start_writers(&ctx, || Sending, send_lanes, ends);
     start_writers(&ctx, || Marking, move_lanes, ends);

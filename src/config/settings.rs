@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
-    Args, FromArgMatches,
+    ArgAction, Args, FromArgMatches,
     builder::{RangedU64ValueParser, Resettable},
     value_parser,
 };
@@ -93,6 +93,17 @@ pub struct Settings {
     #[arg(long, env = "COLLOQUY_STORAGE_QUOTA_BYTES", value_name = "BYTES", global = true,
           default_value_t = 5 * 1024 * 1024 * 1024, value_parser = value_parser!(i64).range(1..))]
     pub storage_quota_bytes: i64,
+
+    /// Whether the server looks at the pages that messages link to, and shows what they are about.
+    #[arg(long, env = "COLLOQUY_LINK_PREVIEWS", value_name = "BOOL", global = true,
+          default_value_t = false, action = ArgAction::Set)]
+    pub link_previews: bool,
+
+    /// Networks of one's own whose pages may be looked at too, at any port, comma-separated; by default only what is public is,
+    /// at the usual ports.
+    #[arg(long, env = "COLLOQUY_LINK_PREVIEW_NETWORKS", value_name = "NETWORKS", global = true,
+          value_delimiter = ',', value_parser = parse::network)]
+    pub link_preview_networks: Vec<IpNet>,
 
     /// How many messages a person may send in a minute; 0 for any number.
     #[arg(long, env = "COLLOQUY_MESSAGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 30)]

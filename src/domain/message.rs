@@ -11,6 +11,7 @@ use super::{
     error::{Error, Result},
     ids::{AttachmentId, ConversationId, MessageId, UserId},
     limits,
+    link::{self, LinkPreview},
     location::Location,
     policy::redaction::Redaction,
     reaction::Reaction,
@@ -119,6 +120,8 @@ pub struct Message {
     pub reactions: Vec<Reaction>,
     /// Where it was copied from.
     pub forwarded_from: Option<ForwardedFrom>,
+    /// What the page says of itself that it links to.
+    pub link_preview: Option<LinkPreview>,
     /// When it was pinned.
     pub pinned_at: Option<Time>,
     /// Who pinned it.
@@ -233,13 +236,18 @@ impl MessageKind {
 impl Message {
     /// Takes all that was said away, and leaves the place.
     pub fn entomb(&mut self, now: Time) {
-        (self.body, self.metadata, self.location) = (None, None, None);
+        (self.body, self.metadata, self.location, self.link_preview) = (None, None, None, None);
         (self.pinned_at, self.pinned_by) = (None, None);
         self.attachments.clear();
         self.mentions.clear();
         self.mentions_all = false;
         self.reactions.clear();
         self.deleted_at = Some(now);
+    }
+
+    /// The link whose page it may show a preview of.
+    pub fn link(&self) -> Option<&str> {
+        self.body.as_deref().filter(|_| self.kind == MessageKind::Text).and_then(link::first_in)
     }
 
     /// The same without what a reply shows of a message that lies at or below somebody's floor.

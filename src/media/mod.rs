@@ -1,11 +1,12 @@
-//! Files: taking them in, telling what they are, and keeping their bytes. Invariant: this room knows bytes, and nothing
-//! of who may see them.
+//! Files: taking them in, telling what they are, and keeping their bytes; and pages of others. Invariant: this room knows
+//! bytes, and nothing of who may see them.
 
 pub mod examine;
 pub mod pictures;
 pub mod sniff;
 pub mod staging;
 pub mod vault;
+pub mod web;
 
 use std::{io, path::PathBuf, sync::Arc};
 

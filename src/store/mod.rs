@@ -13,6 +13,7 @@ pub mod conversations;
 pub mod filling;
 pub mod idempotency;
 pub mod indexing;
+pub mod links;
 pub mod members;
 pub mod messages;
 pub mod moderation;

@@ -13,6 +13,7 @@ use super::{
 use crate::domain::{
     error::Result,
     ids::{AttachmentId, ConversationId, MessageId, UserId},
+    link::LinkPreview,
     location::Location,
     message::{Draft, Edit, ForwardedFrom, HistoryPage, Message, MessageKind, ReplyTo, Revision, Status},
     receipt::MessageReceipt,
@@ -58,6 +59,10 @@ pub struct MessageView {
     pub mentions_all: bool,
     /// Reactions, in the order in which each emoji was first chosen; empty once deleted.
     pub reactions: Vec<ReactionView>,
+    /// What the page says of itself that the body links to first. Absent where there is none; where links are previewed, it
+    /// comes a moment after the message, with a `message:updated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link_preview: Option<LinkPreviewView>,
     /// When it was pinned.
     pub pinned_at: Option<DateTime<Utc>>,
     /// Who pinned it.
@@ -88,6 +93,27 @@ pub struct ReplyToView {
     pub preview: Option<String>,
     /// When it was deleted for everyone.
     pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// What a page says of itself.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = LinkPreview)]
+pub struct LinkPreviewView {
+    /// The link, as it stands in the body.
+    #[schema(example = "https://www.example.com/")]
+    pub url: String,
+    /// What it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// A picture of it, wherever that is: whoever loads it shows their address there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_url: Option<String>,
+    /// The site that it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site_name: Option<String>,
 }
 
 /// Where a forwarded message was copied from.
@@ -124,6 +150,7 @@ impl From<Message> for MessageView {
             mentions: message.mentions,
             mentions_all: message.mentions_all,
             reactions: reactions::views(message.reactions),
+            link_preview: message.link_preview.map(LinkPreviewView::from),
             pinned_at: message.pinned_at,
             pinned_by: message.pinned_by,
             edited_at: message.edited_at,
@@ -131,6 +158,13 @@ impl From<Message> for MessageView {
             expires_at: message.expires_at,
             created_at: message.created_at,
         }
+    }
+}
+
+impl From<LinkPreview> for LinkPreviewView {
+    fn from(preview: LinkPreview) -> Self {
+        let LinkPreview { url, title, description, image_url, site_name } = preview;
+        Self { url, title, description, image_url, site_name }
     }
 }
 

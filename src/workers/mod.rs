@@ -3,6 +3,7 @@
 mod index;
 mod later;
 mod sweep;
+mod visits;
 mod watch;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
@@ -47,6 +48,7 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(every(FILES_EVERY, ctx, stop, |ctx| async move { sweep::files(&ctx).await }));
     spawn(whenever(|ctx| &ctx.plans, ctx, stop, |ctx| async move { due::send_due(&ctx).await }));
     spawn(whenever(|ctx| &ctx.expiry, ctx, stop, |ctx| async move { expire::expire(&ctx).await }));
+    spawn(Box::pin(visits::run(Arc::clone(ctx), stop.clone())));
     spawn(every(SWEEP_EVERY, ctx, stop, |ctx| async move { sweep::forget(&ctx).await }));
 }
 

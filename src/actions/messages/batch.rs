@@ -122,6 +122,7 @@ impl Batch {
             mentions_all: draft.mentions_all,
             reactions: Vec::new(),
             forwarded_from: draft.forwarded_from,
+            link_preview: None,
             pinned_at: None,
             pinned_by: None,
             edited_at: None,
@@ -174,6 +175,12 @@ impl Batch {
     /// The conversations that come back to somebody who has put them away.
     pub fn missed(&self) -> Vec<ConversationId> {
         self.missed.iter().copied().collect()
+    }
+
+    /// The messages that link to pages.
+    pub fn linking(&self) -> Vec<(ConversationId, i64)> {
+        let linking = self.new.iter().map(|new| &new.message).filter(|message| message.link().is_some());
+        linking.map(|message| (message.conversation_id, message.seq)).collect()
     }
 
     /// The files that messages take.

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Context, rules::require_may_speak},
-    change, history,
+    change, history, preview,
 };
 use crate::{
     domain::{
@@ -51,13 +51,22 @@ pub async fn edit(
     ctx.spend_as(Limit::Edits, caller.user_id, &standing.person_roles).await?;
     message.edited_at = Some(now);
     message.changed_seq = standing.head_seq + 1;
+    let links_elsewhere = message.link() != before.link();
+    if links_elsewhere {
+        message.link_preview = None;
+        preview::plan(ctx, &mut tx, &message).await?;
+    }
 
     messages::edit(&mut tx, &message, before.body.as_deref()).await?;
     messages::delete_mentions(&mut tx, &message).await?;
     messages::insert_mentions(&mut tx, &[&message]).await?;
     let (entry, event) =
         (Change::of_message(ChangeKind::MessageUpdated, &message), Event::MessageUpdated(message.clone()));
-    change::close(ctx, tx, message, entry, event).await
+    let message = change::close(ctx, tx, message, entry, event).await?;
+    if links_elsewhere {
+        ctx.visits.set(now);
+    }
+    Ok(message)
 }
 
 fn differ(message: &Message, before: &Message) -> bool {

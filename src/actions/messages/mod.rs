@@ -9,6 +9,7 @@ pub mod expire;
 pub mod forward;
 pub mod history;
 pub mod pin;
+pub mod preview;
 pub mod react;
 pub mod send;
 pub mod writer;

@@ -27,7 +27,7 @@ use crate::{
         preferences::ConversationPreferences,
     },
     store::{
-        attachments, conversations, messages, personal, receipts,
+        attachments, conversations, links, messages, personal, receipts,
         sending::{self, Facts, Question},
     },
     telemetry::metrics,
@@ -60,7 +60,7 @@ impl Work for Sending {
     async fn write(&self, ctx: &Context, tx: &mut PgConnection, items: &mut [Item]) -> sqlx::Result<Written> {
         let batch = decide(ctx, tx, items).await?;
         if !batch.new.is_empty() {
-            append(tx, &batch).await?;
+            append(ctx, tx, &batch).await?;
         }
         let back = bring_back(ctx, tx, &batch).await?;
         let stored = load_stored(tx, items, &batch, ctx.clock.now()).await?;
@@ -241,13 +241,17 @@ async fn untaken_files(
         .collect())
 }
 
-async fn append(tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<()> {
+async fn append(ctx: &Context, tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<()> {
     messages::insert(tx, &batch.new).await?;
     conversations::advance_all(tx, &batch.heads()).await?;
     receipts::advance_senders(tx, &batch.senders()).await?;
     let taken = batch.taken();
     if !taken.is_empty() {
         attachments::take(tx, &taken).await?;
+    }
+    let linking = if ctx.web.is_some() { batch.linking() } else { Vec::new() };
+    if !linking.is_empty() {
+        links::visit(tx, &linking, ctx.clock.now()).await?;
     }
     let mentioning: Vec<_> = batch.new.iter().map(|new| &new.message).collect();
     messages::insert_mentions(tx, &mentioning).await
@@ -292,6 +296,9 @@ async fn tell(ctx: &Context, batch: &Batch, back: Vec<(UserId, ConversationPrefe
     metrics::messages_sent(batch.new.len());
     if let Some(soonest) = batch.new.iter().filter_map(|new| new.message.expires_at).min() {
         ctx.expiry.set(soonest);
+    }
+    if ctx.web.is_some() && !batch.linking().is_empty() {
+        ctx.visits.set(ctx.clock.now());
     }
     let mut by_conversation: HashMap<ConversationId, Vec<Envelope>> = HashMap::new();
     for new in &batch.new {

@@ -7,6 +7,7 @@ use crate::domain::{
     attachment::Attachment,
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
+    link::LinkPreview,
     location::Location,
     message::{ForwardedFrom, Message, MessageKind},
     reaction::Reaction,

@@ -9,6 +9,7 @@ use crate::domain::{
     attachment::Attachment,
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
+    link::LinkPreview,
     location::Location,
     message::{Edit, ForwardedFrom, Message, MessageKind},
     reaction::Reaction,

@@ -113,7 +113,8 @@ pub async fn edit(db: &mut PgConnection, message: &Message, before: Option<&str>
              insert into message_edits (conversation_id, message_seq, changed_seq, edited_at, editor_id, body)
              values ($1, $2, $3, $4, $5, $6))
          update messages
-         set body = $7, metadata = $8, mentions = $9, mentions_all = $10, edited_at = $4, changed_seq = $3
+         set body = $7, metadata = $8, mentions = $9, mentions_all = $10, link_preview = $11, edited_at = $4,
+             changed_seq = $3
          where conversation_id = $1 and seq = $2",
         message.conversation_id.0,
         message.seq,
@@ -125,6 +126,23 @@ pub async fn edit(db: &mut PgConnection, message: &Message, before: Option<&str>
         message.metadata,
         &message.mentions as &[UserId],
         message.mentions_all,
+        message.link_preview.as_ref().map(|preview| json!(preview)),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes what the page says of itself that a message links to.
+pub async fn set_link_preview(db: &mut PgConnection, message: &Message) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update messages
+         set link_preview = $3, changed_seq = $4
+         where conversation_id = $1 and seq = $2",
+        message.conversation_id.0,
+        message.seq,
+        message.link_preview.as_ref().map(|preview| json!(preview)),
+        message.changed_seq,
     )
     .execute(db)
     .await?;
@@ -165,6 +183,9 @@ pub async fn entomb(db: &mut PgConnection, conversation: ConversationId, message
         calmed as (
             delete from reactions
             where conversation_id = $1 and message_seq = any($2)),
+        unvisited as (
+            delete from link_visits
+            where conversation_id = $1 and message_seq = any($2)),
         unplanned as (
             update scheduled_messages plan
             set draft = plan.draft || '{"body": null, "metadata": null, "location": null, "mentions": [],
@@ -175,8 +196,8 @@ pub async fn entomb(db: &mut PgConnection, conversation: ConversationId, message
               and plan.state = 'sent')
         update messages message
         set body = null, attachments = null, metadata = null, location = null, mentions = '{}', mentions_all = false,
-            reactions = null, pinned_at = null, pinned_by = null, deleted_at = tombstone.deleted_at,
-            changed_seq = tombstone.changed_seq
+            reactions = null, link_preview = null, pinned_at = null, pinned_by = null,
+            deleted_at = tombstone.deleted_at, changed_seq = tombstone.changed_seq
         from tombstone
         where message.conversation_id = $1 and message.seq = tombstone.seq
         "#,
