@@ -29,6 +29,7 @@ mod joining;
 mod keys;
 mod law;
 mod limits;
+mod link_previews;
 mod lists;
 mod members;
 mod mentions;

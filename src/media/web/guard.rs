@@ -55,6 +55,9 @@ impl Resolve for Guard {
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("networks", &self.networks).field("with_public", &self.with_public).finish_non_exhaustive()
+        f.debug_struct("Guard")
+            .field("networks", &self.networks)
+            .field("with_public", &self.with_public)
+            .finish_non_exhaustive()
     }
 }

@@ -220,7 +220,8 @@ mod tests {
         ] {
             assert!(is_refused(link), "{link}");
         }
-        for link in ["http://example.com/", "https://8.8.8.8/", "http://10.1.0.1:8080/", "http://intern.example:8080/"] {
+        for link in ["http://example.com/", "https://8.8.8.8/", "http://10.1.0.1:8080/", "http://intern.example:8080/"]
+        {
             assert!(!is_refused(link), "{link}");
         }
     }

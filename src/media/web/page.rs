@@ -147,7 +147,10 @@ mod tests {
         let title = |page| said(page).and_then(|preview| preview.title);
 
         assert_eq!(title("<title>\n Hello,\u{202e} <b>world</b>\n</title>").as_deref(), Some("Hello, <b>world</b>"));
-        assert_eq!(title("<script>'<title>No</title>'</script><style><title>No</title></style><!-- <title>No</title> -->"), None);
+        assert_eq!(
+            title("<script>'<title>No</title>'</script><style><title>No</title></style><!-- <title>No</title> -->"),
+            None
+        );
         assert_eq!(title("<body><title>No</title><meta property='og:title' content='No'>"), None);
         assert_eq!(title("<meta name=title content=No>"), None);
         assert_eq!(title("<title>  </title>"), None);

@@ -19,6 +19,7 @@ pub mod redis_cluster;
 pub mod reply;
 pub mod school;
 pub mod server;
+pub mod site;
 pub mod socket;
 pub mod token;
 
