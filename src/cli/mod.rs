@@ -3,6 +3,7 @@
 mod bench;
 mod contracts;
 mod doctor;
+mod media;
 mod migrate;
 mod policy;
 mod reindex;
@@ -19,6 +20,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::{
     bench::BenchCommand,
+    media::MediaCommand,
     policy::PolicyCommand,
     user::{TokenCommand, UserCommand},
 };
@@ -54,6 +56,9 @@ enum Command {
     /// Try a policy file before it holds.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Look after the store of files.
+    #[command(subcommand)]
+    Media(MediaCommand),
     /// Print an access token for trying things out as somebody.
     Token(TokenCommand),
     /// Measure how fast a server is on this machine, and check everything that it answers.
@@ -92,6 +97,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Asyncapi => contracts::print(&boot::contracts::asyncapi()),
         Command::User(command) => runtime.block_on(user::user(cli.settings, command)),
         Command::Policy(command) => runtime.block_on(policy::policy(cli.settings, command)),
+        Command::Media(command) => runtime.block_on(media::media(cli.settings, command)),
         Command::Token(command) => runtime.block_on(user::token(cli.settings, command)),
         Command::Bench(command) => bench::bench(&cli.settings, &command),
     }

@@ -1,6 +1,13 @@
 //! The store of files: a directory of this machine, S3, Google Cloud Storage or Azure, under one roof.
 
-use std::{fs::File, io::Read, ops::Range, path::Path as FilePath, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read},
+    ops::Range,
+    path::{Path as FilePath, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -35,6 +42,17 @@ pub struct Vault {
     signer: Option<Arc<dyn Signer>>,
     /// What comes before every name in it.
     prefix: Path,
+    /// Where it is on this machine, if it is.
+    directory: Option<PathBuf>,
+}
+
+/// Something that is in the store.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The blob that its name tells, if it tells one.
+    pub blob: Option<BlobId>,
+    /// Its whole name.
+    pub place: Path,
 }
 
 /// How a file is told to be shown.
@@ -91,11 +109,16 @@ impl Vault {
             .with_context(|| format!("cannot keep files in {}", directory.display()))?
             .with_automatic_cleanup(true)
             .with_fsync(true);
-        Ok(Self { store: Arc::new(store), signer: None, prefix: Path::default() })
+        Ok(Self {
+            store: Arc::new(store),
+            signer: None,
+            prefix: Path::default(),
+            directory: Some(directory.to_owned()),
+        })
     }
 
     fn signing<S: ObjectStore + Signer>(store: Arc<S>, prefix: Path) -> Self {
-        Self { store: Arc::clone(&store) as _, signer: Some(store), prefix }
+        Self { store: Arc::clone(&store) as _, signer: Some(store), prefix, directory: None }
     }
 
     /// Keeps a file that came in.
@@ -191,20 +214,38 @@ impl Vault {
             .filter(|removed| future::ready(!matches!(removed, Err(object_store::Error::NotFound { .. }))))
             .try_for_each(|_| future::ok(()))
             .await
-            .map_err(|error| refused(&error))
+            .map_err(|error| refused(&error))?;
+        match &self.directory {
+            Some(directory) => sweep(&directory.join(blob.to_string())).await,
+            None => Ok(()),
+        }
     }
 
-    /// Everything in the store, with the blob that its name tells.
-    pub fn list(&self) -> BoxStream<'static, Result<(Option<BlobId>, ObjectMeta)>> {
+    /// Everything in the store, one after the other.
+    pub fn list(&self) -> BoxStream<'static, Result<Found>> {
         let depth = self.prefix.parts().count();
-        self.store
-            .list(Some(&self.prefix))
-            .map_ok(move |found| {
-                let blob = found.location.parts().nth(depth).and_then(|part| part.as_ref().parse().ok());
-                (blob, found)
-            })
-            .map_err(|error| refused(&error))
-            .boxed()
+        let found = move |object: ObjectMeta| Found {
+            blob: object.location.parts().nth(depth).and_then(|part| part.as_ref().parse().ok()),
+            place: object.location,
+        };
+        self.store.list(Some(&self.prefix)).map_ok(found).map_err(|error| refused(&error)).boxed()
+    }
+
+    /// Whether something that was found is still there.
+    pub async fn has(&self, found: &Found) -> Result<bool> {
+        match self.store.head(&found.place).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    /// Removes something that was found.
+    pub async fn remove_found(&self, found: &Found) -> Result<()> {
+        match self.store.delete(&found.place).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(refused(&error)),
+        }
     }
 
     fn directory(&self, blob: BlobId) -> Path {
@@ -222,6 +263,14 @@ impl Manner {
             (Attribute::ContentType, self.content_type.clone()),
             (Attribute::ContentDisposition, self.disposition.clone()),
         ])
+    }
+}
+
+/// Removes what is left of a blob's directory: a process that dies while it writes leaves half a file, which is listed nowhere.
+async fn sweep(directory: &FilePath) -> Result<()> {
+    match tokio::fs::remove_dir_all(directory).await {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(trouble(error)),
+        _ => Ok(()),
     }
 }
 

@@ -303,7 +303,7 @@ pub async fn doom(db: &mut PgConnection, blobs: &[BlobId], now: Time) -> sqlx::R
         "update blobs blob
          set doomed_at = $2
          where id = any($1)
-           and not exists (select from attachments attachment where attachment.blob_id = blob.id)",
+           and not exists (select from kept_files file where file.blob_id = blob.id)",
         blobs as &[BlobId],
         now,
     )
@@ -319,7 +319,7 @@ pub async fn doomed(db: &mut PgConnection, now: Time, limit: i64) -> sqlx::Resul
         select id as "id: BlobId"
         from blobs blob
         where doomed_at <= $1
-          and not exists (select from attachments attachment where attachment.blob_id = blob.id)
+          and not exists (select from kept_files file where file.blob_id = blob.id)
         order by doomed_at
         limit $2
         for update skip locked

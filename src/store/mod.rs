@@ -6,6 +6,7 @@
 pub mod attachments;
 pub mod audiences;
 pub mod avatars;
+pub mod blobs;
 pub mod blocks;
 pub mod changes;
 pub mod contacts;

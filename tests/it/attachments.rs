@@ -7,43 +7,16 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     client::{Client, perform},
-    each, id, new_id,
+    each,
+    files::{PDF, keeps_only, kept, uploads, uploads_with},
+    id, new_id,
     person::Person,
     reply::Reply,
     server::TestServer,
-    until,
 };
 
-const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n";
-
-/// A form with one file, and perhaps an id before it.
-pub fn form(
-    request: reqwest::RequestBuilder,
-    file_id: Option<&str>,
-    name: &str,
-    bytes: &[u8],
-) -> reqwest::RequestBuilder {
-    let mut body = Vec::new();
-    if let Some(file_id) = file_id {
-        let field = format!("--x\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n{file_id}\r\n");
-        body.extend_from_slice(field.as_bytes());
-    }
-    let head = format!("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
-    body.extend_from_slice(head.as_bytes());
-    body.extend_from_slice(bytes);
-    body.extend_from_slice(b"\r\n--x--\r\n");
-    request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x").body(body)
-}
-
-/// Uploads a file.
-pub async fn uploads(person: &Person, conversation: &str, name: &str, bytes: &[u8]) -> Reply {
-    let request = person.ask(Method::POST, &format!("/conversations/{conversation}/attachments"));
-    perform(form(request, None, name, bytes)).await
-}
-
 async fn uploads_as(person: &Person, conversation: &str, file_id: &str, bytes: &[u8]) -> Reply {
-    let request = person.ask(Method::POST, &format!("/conversations/{conversation}/attachments"));
-    perform(form(request, Some(file_id), "report.pdf", bytes)).await
+    uploads_with(person, conversation, &[("id", file_id)], ("report.pdf", bytes)).await
 }
 
 /// What is behind a URL, to anybody who holds it.
@@ -53,19 +26,6 @@ pub async fn read(client: &Client, url: &Value, headers: &[(&str, &str)]) -> Rep
         request = request.header(*name, *value);
     }
     perform(request).await
-}
-
-/// The files in the server's directory.
-pub fn kept(server: &TestServer) -> usize {
-    let blobs = server.database.files().join("files");
-    std::fs::read_dir(blobs).map_or(0, |blobs| {
-        blobs.map(|blob| std::fs::read_dir(blob.expect("readable").path()).expect("a directory").count()).sum()
-    })
-}
-
-/// Waits until the server has so many files left.
-pub async fn keeps_only(server: &TestServer, files: usize) {
-    until(&format!("{files} files are left"), async || (kept(server) == files).then_some(())).await;
 }
 
 #[tokio::test]

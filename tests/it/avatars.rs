@@ -7,10 +7,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    attachments::{form, keeps_only, kept, read},
+    attachments::read,
     harness::{
         camera::{PLACE, coded, contains, fields, four_fields, jpeg, moving_gif, photo},
         client::perform,
+        files::{form, keeps_only, kept},
         id, new_id,
         person::Person,
         reply::Reply,
@@ -32,7 +33,7 @@ pub async fn gives_any(person: &Person, whose: &str) -> Reply {
 }
 
 async fn gives(person: &Person, whose: &str, name: &str, bytes: &[u8]) -> Reply {
-    perform(form(person.ask(Method::PUT, &format!("{whose}/avatar")), None, name, bytes)).await
+    perform(form(person.ask(Method::PUT, &format!("{whose}/avatar")), &[], name, bytes)).await
 }
 
 fn of(conversation: &str) -> String {
@@ -216,7 +217,7 @@ async fn what_is_no_picture_is_no_avatar() {
     server.client.get(&format!("/avatars/{}/{version}/64.webp", ada.id)).await.expect(200);
     let file = perform(form(
         ada.ask(Method::POST, &format!("{}/attachments", of(&ada.opens_group_with([]).await))),
-        None,
+        &[],
         "a.jpg",
         &picture(),
     ));

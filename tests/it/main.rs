@@ -23,6 +23,7 @@ mod errors;
 mod expiring;
 mod faults;
 mod forwards;
+mod fsck;
 mod history;
 mod idempotency;
 mod joining;

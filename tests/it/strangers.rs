@@ -5,16 +5,14 @@ use image::ImageFormat;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    attachments::form,
-    harness::{
-        camera::{coded, four_fields},
-        client::{Client, encoded, perform},
-        id, new_id,
-        person::Person,
-        reply::Reply,
-        server::TestServer,
-    },
+use crate::harness::{
+    camera::{coded, four_fields},
+    client::{Client, encoded, perform},
+    files::form,
+    id, new_id,
+    person::Person,
+    reply::Reply,
+    server::TestServer,
 };
 
 /// One operation of the contract.
@@ -48,9 +46,9 @@ impl Door {
         let request = client.ask_outside(self.method.clone(), &path);
         let has_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
         perform(match self.name.as_str() {
-            "upload_attachment" => form(request, None, "a.txt", b"Hello"),
+            "upload_attachment" => form(request, &[], "a.txt", b"Hello"),
             "set_own_avatar" | "set_conversation_avatar" => {
-                form(request, None, "a.png", &coded(&four_fields(2, 2), ImageFormat::Png))
+                form(request, &[], "a.png", &coded(&four_fields(2, 2), ImageFormat::Png))
             }
             _ if has_body => request.json(&self.body(place)),
             _ => request,

@@ -6,13 +6,11 @@ use futures_util::future::join;
 use image::{ImageFormat, RgbImage};
 use serde_json::{Value, json};
 
-use crate::{
-    attachments::{kept, uploads},
-    harness::{
-        camera::{coded, four_fields, jpeg, noise, png_chunk},
-        each,
-        server::TestServer,
-    },
+use crate::harness::{
+    camera::{coded, four_fields, jpeg, noise, png_chunk},
+    each,
+    files::{kept, uploads},
+    server::TestServer,
 };
 
 /// A PNG that says that it has so many pixels, of eight bytes each, and has one.

@@ -7,13 +7,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    attachments::{keeps_only, kept, read, uploads},
+    attachments::read,
     harness::{
         camera::{
             AUTHOR, PLACE, avif, coded, contains, fields, four_fields, jpeg, moving_gif, moving_webp, noise, photo,
             png_with_words, webp_with_words,
         },
         client::Client,
+        files::{keeps_only, kept, uploads},
         directory::Directory,
         each, id, new_id,
         server::TestServer,

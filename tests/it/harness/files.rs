@@ -1,0 +1,51 @@
+//! Files in somebody's hand, on their way to a server, and in the directory where it keeps them.
+
+use reqwest::{Method, RequestBuilder, header};
+
+use super::{client::perform, person::Person, reply::Reply, server::TestServer, until};
+
+/// A small report.
+pub const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n";
+
+/// A form with some fields and then one file.
+pub fn form(request: RequestBuilder, fields: &[(&str, &str)], name: &str, bytes: &[u8]) -> RequestBuilder {
+    let mut body = Vec::new();
+    for (field, value) in fields {
+        let field = format!("--x\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(field.as_bytes());
+    }
+    let head = format!("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(bytes);
+    body.extend_from_slice(b"\r\n--x--\r\n");
+    request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x").body(body)
+}
+
+/// Uploads a file to a conversation.
+pub async fn uploads(person: &Person, conversation: &str, name: &str, bytes: &[u8]) -> Reply {
+    uploads_with(person, conversation, &[], (name, bytes)).await
+}
+
+/// The same, with fields before it.
+pub async fn uploads_with(
+    person: &Person,
+    conversation: &str,
+    fields: &[(&str, &str)],
+    (name, bytes): (&str, &[u8]),
+) -> Reply {
+    let request = person.ask(Method::POST, &format!("/conversations/{conversation}/attachments"));
+    perform(form(request, fields, name, bytes)).await
+}
+
+/// The files in the server's directory.
+pub fn kept(server: &TestServer) -> usize {
+    let blobs = server.database.files().join("files");
+    std::fs::read_dir(blobs).map_or(0, |blobs| {
+        blobs.map(|blob| std::fs::read_dir(blob.expect("readable").path()).map_or(0, Iterator::count)).sum()
+    })
+}
+
+/// Waits until the server has so many files left.
+pub async fn keeps_only(server: &TestServer, files: usize) {
+    until(&format!("{files} files are left"), async || (kept(server) == files).then_some(())).await;
+}
