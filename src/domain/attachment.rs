@@ -70,6 +70,12 @@ pub struct Details {
     /// How long it plays, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i64>,
+    /// How loud it is from its beginning to its end: at most 100 numbers from 0 to 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waveform: Vec<u8>,
+    /// How many pages it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_count: Option<u32>,
     /// A blurred picture in a few characters (<https://blurha.sh>), to show while the real one loads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blurhash: Option<String>,
@@ -121,6 +127,23 @@ pub enum Rendition {
     Original,
     /// A smaller picture of this width.
     Thumbnail(u32),
+}
+
+impl Details {
+    /// The same with the waveform that its uploader says it has, where none could be told.
+    #[must_use]
+    pub fn or_waveform(self, said: Vec<u8>) -> Self {
+        if self.waveform.is_empty() { Self { waveform: said, ..self } } else { self }
+    }
+}
+
+/// Refuses what is no waveform.
+pub fn check_waveform(said: &[u8]) -> Result<()> {
+    if said.len() <= limits::WAVEFORM_BARS && said.iter().all(|bar| *bar <= 100) {
+        return Ok(());
+    }
+    let says = format!("At most {} numbers from 0 to 100.", limits::WAVEFORM_BARS);
+    Err(Error::field("waveform", "out_of_range", says))
 }
 
 impl Rendition {

@@ -26,6 +26,8 @@ pub const REACTIONS: usize = 20;
 pub const REACTION_USERS: usize = 10;
 /// Files in one message.
 pub const ATTACHMENTS: usize = 10;
+/// Numbers in a waveform.
+pub const WAVEFORM_BARS: usize = 100;
 /// Characters in the name of a file.
 pub const FILENAME_CHARACTERS: usize = 200;
 /// Seconds for which a message stays at most, where it does not stay for good.

@@ -96,19 +96,20 @@ async fn delete_attachment(ctx: Ctx, caller: Signed, id: Path<AttachmentId>) -> 
     Ok(Answer::NoContent)
 }
 
-/// Reads the form: perhaps an id, then the file.
+/// Reads the form: perhaps an id and a waveform, then the file.
 async fn receive(ctx: &Ctx, caller: &Caller, mut upload: Upload, mut form: Multipart) -> Result<Uploaded, Problem> {
-    let mut id = None;
+    let (mut id, mut waveform) = (None, Vec::new());
     while let Some(field) = form.next().await {
         let mut field = field.map_err(|error| unreadable(&error))?;
         match field.name() {
             Some("id") => id = Some(read_id(&mut field).await?),
+            Some("waveform") => waveform = read_waveform(&mut field).await?,
             Some("file") => {
                 let filename = filename(&field);
                 while let Some(chunk) = field.next().await {
                     upload.write(&chunk.map_err(|error| unreadable(&error))?).await?;
                 }
-                return Ok(upload.finish(ctx, caller, Said { id, filename }).await?);
+                return Ok(upload.finish(ctx, caller, Said { id, filename, waveform }).await?);
             }
             _ => while field.next().await.is_some_and(|chunk| chunk.is_ok()) {},
         }
@@ -120,6 +121,12 @@ async fn read_id(field: &mut Field) -> Result<AttachmentId, Problem> {
     let wrong = || Error::field("id", "invalid_type", "Must be a UUID.");
     let bytes = field.bytes(FIELD_BYTES).await.map_err(|_| wrong())?.map_err(|error| unreadable(&error))?;
     Ok(str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)?)
+}
+
+async fn read_waveform(field: &mut Field) -> Result<Vec<u8>, Problem> {
+    let wrong = || Error::field("waveform", "invalid_type", "Must be a JSON list of numbers from 0 to 100.");
+    let bytes = field.bytes(FIELD_BYTES).await.map_err(|_| wrong())?.map_err(|error| unreadable(&error))?;
+    Ok(serde_json::from_slice(&bytes).map_err(|_| wrong())?)
 }
 
 /// What a file in a form is called.

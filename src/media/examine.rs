@@ -4,7 +4,7 @@ use std::fs::File;
 
 use bytes::Bytes;
 
-use super::pictures;
+use super::{pictures, probe};
 use crate::domain::{
     attachment::{AttachmentKind, Details, FileType},
     error::Result,
@@ -27,7 +27,7 @@ pub fn examine(file: &mut File, file_type: FileType, keep: Keep) -> Result<Exami
     match file_type.kind {
         AttachmentKind::Image => pictures::examine(file, file_type, keep),
         AttachmentKind::Video | AttachmentKind::Audio | AttachmentKind::VoiceNote | AttachmentKind::File => {
-            Ok(Examined::default())
+            Ok(Examined { details: probe::details(file, file_type), ..Examined::default() })
         }
     }
 }

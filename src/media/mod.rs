@@ -3,6 +3,7 @@
 
 pub mod examine;
 pub mod pictures;
+pub mod probe;
 pub mod sniff;
 pub mod staging;
 pub mod vault;

@@ -5,7 +5,7 @@ use std::{
     io::{Read, Seek, SeekFrom},
 };
 
-use super::trouble;
+use super::{probe, trouble};
 use crate::domain::{
     attachment::{
         AttachmentKind::{Audio, File as Other, Image, Video},
@@ -20,7 +20,7 @@ const HEAD: usize = 8 * 1024;
 const COMPOUND: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
 /// Every type that is taken.
-const TYPES: [FileType; 30] = [
+const TYPES: [FileType; 32] = [
     FileType { mime_type: "image/jpeg", kind: Image, endings: &["jpg", "jpeg", "jpe", "jfif"] },
     FileType { mime_type: "image/png", kind: Image, endings: &["png"] },
     FileType { mime_type: "image/gif", kind: Image, endings: &["gif"] },
@@ -33,6 +33,8 @@ const TYPES: [FileType; 30] = [
     FileType { mime_type: "video/x-matroska", kind: Video, endings: &["mkv"] },
     FileType { mime_type: "audio/mpeg", kind: Audio, endings: &["mp3", "mpga"] },
     FileType { mime_type: "audio/m4a", kind: Audio, endings: &["m4a", "mp4"] },
+    FileType { mime_type: "audio/webm", kind: Audio, endings: &["weba", "webm"] },
+    FileType { mime_type: "audio/x-matroska", kind: Audio, endings: &["mka", "mkv"] },
     FileType { mime_type: "audio/aac", kind: Audio, endings: &["aac"] },
     FileType { mime_type: "audio/ogg", kind: Audio, endings: &["ogg", "oga", "opus"] },
     FileType { mime_type: "audio/opus", kind: Audio, endings: &["opus", "ogg", "oga"] },
@@ -69,6 +71,7 @@ pub fn type_of(file: &mut File, name: &str) -> Result<FileType> {
     let mime_type = match infer::get(&head).map(|found| found.mime_type()) {
         _ if head.starts_with(COMPOUND) => old_office(file),
         _ if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") => Some(archive(file)),
+        Some(found) if found.starts_with("video/") && probe::is_sound_alone(file) => heard_in(found),
         Some(found) => Some(found),
         None => text(file, ending.as_deref())?,
     };
@@ -83,6 +86,16 @@ pub fn type_of(file: &mut File, name: &str) -> Result<FileType> {
         }
         _ => Ok(taken),
     }
+}
+
+/// What a file is that could have moving pictures in it, and has sound alone: browsers record voices so.
+fn heard_in(mime_type: &'static str) -> Option<&'static str> {
+    Some(match mime_type {
+        "video/webm" => "audio/webm",
+        "video/x-matroska" => "audio/x-matroska",
+        "video/mp4" | "video/x-m4v" => "audio/m4a",
+        other => other,
+    })
 }
 
 /// What a name ends in, where that looks like a type.

@@ -35,6 +35,13 @@ pub struct AttachmentView {
     /// How long it plays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i64>,
+    /// How loud it is from its beginning to its end, as numbers from 0 to 100, which is the loudest there is in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, max_items = 100)]
+    pub waveform: Vec<u8>,
+    /// How many pages it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_count: Option<u32>,
     /// A blurred picture in a few characters (<https://blurha.sh>), to show while the real one loads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blurhash: Option<String>,
@@ -77,6 +84,10 @@ pub struct SignAttachments {
 pub struct UploadForm {
     /// Your own UUID, before the file; send the same again to retry without doubling.
     pub id: Option<AttachmentId>,
+    /// How loud the sound in it is, before the file: a JSON list of at most 100 numbers from 0 to 100. It is taken where the
+    /// server can't tell: not of what it can decode (AAC, FLAC, MP3, PCM, Vorbis; up to five minutes), but of Opus, say.
+    #[schema(example = "[0, 12, 100, 43]")]
+    pub waveform: Option<String>,
     /// The file, with its name.
     #[schema(value_type = String, format = Binary)]
     pub file: Vec<u8>,
@@ -101,6 +112,8 @@ impl From<Attachment> for AttachmentView {
             width: attachment.details.width,
             height: attachment.details.height,
             duration_ms: attachment.details.duration_ms,
+            waveform: attachment.details.waveform,
+            page_count: attachment.details.page_count,
             blurhash: attachment.details.blurhash,
             path: format!("/api/v1/attachments/{}", attachment.id),
         }

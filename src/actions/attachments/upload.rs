@@ -1,6 +1,8 @@
 //! Uploading: a file comes in, is told what it is, gets a place in the vault, and belongs to its uploader until a
 //! message takes it.
 
+use std::mem::take;
+
 use chrono::Duration;
 use sqlx::error::DatabaseError;
 
@@ -10,7 +12,9 @@ use super::{
 };
 use crate::{
     domain::{
-        attachment::{Attachment, Details, Rendition, StoredAttachment, clean_filename},
+        attachment::{
+            Attachment, AttachmentKind, Details, FileType, Rendition, StoredAttachment, check_waveform, clean_filename,
+        },
         error::{Conflict, Error, Result},
         ids::{AttachmentId, BlobId, ConversationId},
         user::Caller,
@@ -40,6 +44,8 @@ pub struct Said {
     pub id: Option<AttachmentId>,
     /// What it is called.
     pub filename: String,
+    /// How loud it is from its beginning to its end.
+    pub waveform: Vec<u8>,
 }
 
 /// What became of an upload.
@@ -67,6 +73,7 @@ impl Upload {
 
     /// Keeps it, now that it has all come.
     pub async fn finish(self, ctx: &Context, caller: &Caller, said: Said) -> Result<Uploaded> {
+        check_waveform(&said.waveform)?;
         let complete = self.staged.complete().await?;
         let said = Said { filename: clean_filename(&said.filename), ..said };
         let (mut file, name) = (complete.again()?, said.filename.clone());
@@ -78,7 +85,7 @@ impl Upload {
                 filename: said.filename,
                 mime_type: file_type.mime_type.to_owned(),
                 size: complete.size as i64,
-                details: Details::default(),
+                details: Details { waveform: heard(file_type, said.waveform), ..Details::default() },
             },
             conversation_id: self.conversation,
             uploader_id: caller.user_id,
@@ -99,11 +106,16 @@ impl Upload {
     }
 }
 
+/// Only sound has a waveform.
+fn heard(file_type: FileType, said: Vec<u8>) -> Vec<u8> {
+    if file_type.kind == AttachmentKind::Audio { said } else { Vec::new() }
+}
+
 /// Puts the bytes into the vault, under a name that is written down first.
 async fn deposit(ctx: &Context, stored: &mut StoredAttachment, complete: &Complete, examined: Examined) -> Result<()> {
     let Examined { details, instead, thumbnails } = examined;
     stored.blob = BlobId::random();
-    stored.attachment.details = details;
+    stored.attachment.details = details.or_waveform(take(&mut stored.attachment.details.waveform));
     stored.attachment.size = instead.as_ref().map_or(complete.size, |bytes| bytes.len() as u64) as i64;
     let mut db = ctx.db.acquire().await?;
     attachments::claim_blob(&mut db, stored.blob, ctx.clock.now() + UPLOAD_PATIENCE).await?;
@@ -140,7 +152,8 @@ async fn record(
         let Some(twin) = attachments::twin(&mut tx, conversation, &stored.sha256).await? else { return Ok(None) };
         stored.blob = twin.blob;
         // What is kept of them is what was made of them then.
-        (stored.attachment.size, stored.attachment.details) = (twin.attachment.size, twin.attachment.details);
+        stored.attachment.size = twin.attachment.size;
+        stored.attachment.details = twin.attachment.details.or_waveform(take(&mut stored.attachment.details.waveform));
     }
     if !attachments::keep_blob(&mut tx, stored.blob).await? {
         return Ok(None);
