@@ -34,6 +34,7 @@ create index attachments_id_idx on attachments (id);
 create index attachments_bytes_idx on attachments (conversation_id, sha256);
 create index attachments_blob_idx on attachments (blob_id);
 create index attachments_message_idx on attachments (conversation_id, message_seq) where message_seq is not null;
+create index attachments_uploader_idx on attachments (uploader_id, conversation_id);
 create index attachments_untaken_idx on attachments (created_at) where message_seq is null;
 
 create table storage_used (

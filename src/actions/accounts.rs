@@ -24,7 +24,7 @@ use crate::{
         user::{self, Caller, User},
     },
     store::{
-        idempotency,
+        erasures, idempotency,
         moderation::audit,
         revocations, scheduled, sessions as session_rows,
         users::{self as rows, NewUser},
@@ -122,7 +122,7 @@ pub async fn change_password(ctx: &Context, caller: &Caller, current: String, ne
     sessions::end(ctx, tx, ended, RevocationReason::Password).await
 }
 
-/// Deletes the caller's account. What they said stays, under a name that tells nothing.
+/// Deletes the caller's account. What they said stays, under a name that tells nothing; their files go, a moment later.
 pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
     members::leave_all(ctx, caller).await?;
     let (user_id, now) = (caller.user_id, ctx.clock.now());
@@ -138,6 +138,7 @@ pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
     if let Some(external_id) = &user.external_id {
         revocations::void_host_tokens(&mut *tx, external_id, now).await?;
     }
+    erasures::begin(&mut tx, user_id, now).await?;
     session_rows::delete_all(&mut *tx, user_id).await?;
     idempotency::delete_all(&mut *tx, user_id).await?;
     sessions::end(ctx, tx, vec![Revocation { user_id, session_id: None }], RevocationReason::Deleted).await

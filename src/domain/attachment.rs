@@ -8,6 +8,7 @@ use super::{
     ids::{AttachmentId, BlobId, ConversationId, UserId},
     limits,
     message::MessageKind,
+    policy::redaction::Redaction,
 };
 
 /// The widths of the smaller pictures that are made of one that is wider, the largest first.
@@ -195,6 +196,12 @@ pub fn clean_filename(given: &str) -> String {
     characters[..end - over].iter().chain(&characters[end..]).collect()
 }
 
+/// The same name without what is taken out of texts. Its end, which says what it is, is kept where that is no part of it.
+pub fn redacted_filename(name: &str, redaction: &Redaction) -> String {
+    let (stem, end) = name.rfind('.').map_or((name, ""), |dot| name.split_at(dot));
+    redaction.text(&format!("{}{end}", redaction.text(stem))).into_owned()
+}
+
 /// What files are in a message of this kind; refuses those that it can't carry.
 pub fn kinds_in(kind: MessageKind, attachments: &[Attachment]) -> Result<Vec<AttachmentKind>> {
     let all = |wanted| attachments.iter().all(|attachment| attachment.kind == wanted);
@@ -235,6 +242,22 @@ mod tests {
         assert_eq!(long.chars().count(), limits::FILENAME_CHARACTERS);
         assert!(long.ends_with("ü.gz"), "{long}");
         assert_eq!(clean_filename(&".x".repeat(1_000)).chars().count(), limits::FILENAME_CHARACTERS);
+    }
+
+    #[test]
+    fn names_keep_their_end_without_what_is_taken_out() {
+        let redaction = Redaction { phone_numbers: true, email_addresses: true };
+        for (name, left) in [
+            ("Holiday 2026.jpg", "Holiday 2026.jpg"),
+            ("ada@example.com.pdf", "•••.pdf"),
+            ("CV of ada@example.com", "CV of •••"),
+            ("call +49 89 1234567.txt", "call •••.txt"),
+            ("9876543210.jpg", "•••.jpg"),
+            ("notes.9876543210", "notes.•••"),
+        ] {
+            assert_eq!(redacted_filename(name, &redaction), left, "{name}");
+            assert_eq!(redacted_filename(name, &Redaction::default()), name);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod blocks;
 pub mod changes;
 pub mod contacts;
 pub mod conversations;
+pub mod erasures;
 pub mod filling;
 pub mod idempotency;
 pub mod indexing;

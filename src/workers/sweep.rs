@@ -3,7 +3,11 @@
 use chrono::Duration;
 
 use crate::{
-    actions::{Context, attachments::collect, presence as people, typing},
+    actions::{
+        Context,
+        attachments::{collect, erase},
+        presence as people, typing,
+    },
     domain::error::Result,
     store::{idempotency, revocations, sessions},
 };
@@ -21,8 +25,9 @@ pub async fn presence(ctx: &Context) -> Result<()> {
     people::sweep(ctx).await
 }
 
-/// Files that no message took, and bytes that nobody needs.
+/// Files of people who are gone, those that no message took, and bytes that nobody needs.
 pub async fn files(ctx: &Context) -> Result<()> {
+    while erase::some(ctx).await? {}
     while collect::forgotten(ctx).await? {}
     while collect::doomed(ctx).await? {}
     Ok(())

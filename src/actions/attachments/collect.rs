@@ -63,7 +63,8 @@ pub async fn doomed(ctx: &Context) -> Result<bool> {
     Ok(doomed.len() as i64 == AT_ONCE)
 }
 
-async fn let_go(tx: &mut PgConnection, removed: &[Removed], now: Time) -> Result<()> {
+/// Puts right what follows from the removal of files.
+pub(super) async fn let_go(tx: &mut PgConnection, removed: &[Removed], now: Time) -> Result<()> {
     if removed.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Files: uploading them, showing them, and removing what nobody needs.
 
 pub mod collect;
+pub mod erase;
 pub mod fsck;
 pub mod lend;
 pub mod serve;

@@ -14,6 +14,7 @@ use crate::{
     domain::{
         attachment::{
             Attachment, AttachmentKind, Details, FileType, Rendition, StoredAttachment, check_waveform, clean_filename,
+            redacted_filename,
         },
         error::{Conflict, Error, Result},
         ids::{AttachmentId, BlobId, ConversationId},
@@ -82,7 +83,7 @@ impl Upload {
             attachment: Attachment {
                 id: said.id.unwrap_or_else(AttachmentId::new_v7),
                 kind: file_type.kind,
-                filename: said.filename,
+                filename: redacted_filename(&said.filename, &ctx.rulebook.rules().redaction),
                 mime_type: file_type.mime_type.to_owned(),
                 size: complete.size as i64,
                 details: Details { waveform: heard(file_type, said.waveform), ..Details::default() },

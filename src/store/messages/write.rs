@@ -166,6 +166,22 @@ pub async fn set_pin(db: &mut PgConnection, message: &Message) -> sqlx::Result<(
     Ok(())
 }
 
+/// Takes the files off messages of one conversation.
+pub async fn strip(db: &mut PgConnection, conversation: ConversationId, messages: &[Message]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update messages message
+         set attachments = null, changed_seq = stripped.changed_seq
+         from unnest($2::bigint[], $3::bigint[]) as stripped(seq, changed_seq)
+         where message.conversation_id = $1 and message.seq = stripped.seq",
+        conversation.0,
+        &messages.iter().map(|message| message.seq).collect::<Vec<_>>(),
+        &messages.iter().map(|message| message.changed_seq).collect::<Vec<_>>(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Makes messages of one conversation tombstones: their words, those of their earlier versions and plans, and what
 /// people thought of them, are gone.
 pub async fn entomb(db: &mut PgConnection, conversation: ConversationId, messages: &[Message]) -> sqlx::Result<()> {

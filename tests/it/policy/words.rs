@@ -1,9 +1,10 @@
 //! What is taken out of words, and for how long they can be changed.
 
 use chrono::Duration;
+use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{new_id, school::School, server::PASSWORD};
+use crate::harness::{client::perform, files::uploads, new_id, school::School, server::PASSWORD};
 
 const CONTACT: &str = "Call +1 (555) 123-4567 or write to ann@example.com, room 12 on 2026-11-21.";
 const LEFT: &str = "Call ••• or write to •••, room 12 on 2026-11-21.";
@@ -31,6 +32,23 @@ async fn numbers_and_addresses_are_nowhere_to_be_seen() {
     let everything = carl.syncs(json!({})).await.to_string();
     // Three digits alone may well be in an id.
     assert!(!everything.contains("(555)") && !everything.contains("example.com"), "{everything}");
+}
+
+#[tokio::test]
+async fn files_are_not_called_by_numbers_and_addresses() {
+    let school = School::open().await;
+    let [ann, carl, _] = school.staff().await;
+    let batch = ann.opens_group([&carl], json!({"category": "batch"})).await;
+
+    let named = uploads(&ann, &batch, "Call +49 89 1234567, ann@example.com.txt", b"hello").await.expect(201);
+    let sent = ann.sends(&batch, json!({"attachment_ids": [named["id"]]})).await.expect(201);
+
+    assert_eq!((&named["filename"], &named["mime_type"]), (&json!("Call •••, •••.txt"), &json!("text/plain")));
+    assert_eq!(sent["attachments"][0]["filename"], named["filename"]);
+    let seen = carl.get(&format!("/attachments/{}", named["id"].as_str().expect("text"))).await.expect(200);
+    let file = perform(school.server.client.ask_outside(Method::GET, seen["url"].as_str().expect("text"))).await;
+    let disposition = file.header("content-disposition").to_owned();
+    assert!(disposition.ends_with(".txt") && !disposition.contains("1234567"), "{disposition}");
 }
 
 #[tokio::test]

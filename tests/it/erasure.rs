@@ -1,0 +1,98 @@
+//! Files of somebody who deletes their account: gone everywhere, while what they said stays.
+
+use serde_json::{Value, json};
+
+use crate::harness::{
+    files::{keeps_only, kept, uploads},
+    id,
+    person::Person,
+    seq,
+    server::TestServer,
+    until,
+};
+
+/// Sends a file, and answers with the message.
+async fn shares(person: &Person, conversation: &str, name: &str) -> Value {
+    let file = uploads(person, conversation, name, name.as_bytes()).await.expect(201);
+    person.sends(conversation, json!({"body": name, "attachment_ids": [id(&file)]})).await.expect(201)
+}
+
+#[tokio::test]
+async fn files_go_with_the_account_and_words_stay() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob, carol] = north.people(["ada", "bob", "carol"]).await;
+    let (group, direct) = (ada.opens_group_with([&bob, &carol]).await, ada.opens_direct_with(&bob).await);
+    let mut sent = Vec::new();
+    for (place, name) in [(&group, "one.txt"), (&group, "two.txt"), (&direct, "three.txt")] {
+        sent.push(shares(&ada, place, name).await);
+    }
+    let bobs = shares(&bob, &group, "bob.txt").await;
+    let copies = bob.forwards(&sent[1], [direct.as_str()]).await.expect(201);
+    uploads(&ada, &group, "untaken.txt", b"untaken").await.expect(201);
+    let deleted = shares(&ada, &group, "deleted.txt").await;
+    ada.deletes(&deleted, "everyone").await.expect(200);
+    let cursor = json!({"cursors": {group.as_str(): seq(&deleted) + 1, direct.as_str(): 2}});
+    let [mut bobs_socket, mut carols] = [bob.at(&south).socket().await, carol.at(&north).socket().await];
+
+    ada.delete("/users/me").await.expect(204);
+
+    let mut told = Vec::new();
+    for _ in &sent {
+        told.push(bobs_socket.hears("message:updated").await);
+    }
+    for message in &sent {
+        let now = bob.looks_at(message).await.expect(200);
+        assert_eq!((&now["attachments"], &now["body"]), (&json!([]), &message["body"]));
+        assert_eq!((&now["edited_at"], &now["deleted_at"]), (&Value::Null, &Value::Null));
+        let event = told.iter().find(|event| event["data"]["id"] == message["id"]).expect("all were told");
+        assert_eq!((&event["data"], &event["seq"]), (&now, &now["changed_seq"]));
+        let file = id(&message["attachments"][0]);
+        bob.get(&format!("/attachments/{file}")).await.refused(404, "not_found");
+    }
+    carols.hears_where("message:updated", |event| event["data"]["id"] == sent[0]["id"]).await;
+    carols.heard_nothing_in(&direct).await;
+    let answer = bob.syncs(cursor).await;
+    let missed =
+        answer["conversations"].as_array().expect("a list").iter().flat_map(|place| {
+            place["messages"].as_array().expect("a list").iter().map(|message| message["id"].clone())
+        });
+    let missed: Vec<_> = missed.collect();
+    assert!(sent.iter().all(|message| missed.contains(&message["id"])), "{answer:#}");
+
+    keeps_only(&north, 2).await;
+    let copy = &copies["items"][0]["message"]["attachments"][0];
+    for file in [&bobs["attachments"][0], copy] {
+        bob.get(&format!("/attachments/{}", id(file))).await.expect(200);
+    }
+    let mut db = north.database.connect().await;
+    until("nothing is left to erase", async || {
+        let left = sqlx::query_scalar("select count(*) from erasures").fetch_one(&mut db).await;
+        let left: i64 = left.expect("the table is there");
+        (left == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_finish_it_finishes_when_it_starts_again() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let sent = shares(&ada, &group, "one.txt").await;
+    let mut db = server.database.connect().await;
+    let mut held = sqlx::Acquire::begin(&mut db).await.expect("the database is there");
+    sqlx::query("select from conversations where id = $1::uuid for update")
+        .bind(&group)
+        .execute(&mut *held)
+        .await
+        .expect("it can be locked");
+    let erased = format!("insert into erasures (user_id, erased_at) values ('{}', now())", ada.id);
+    sqlx::query(sqlx::AssertSqlSafe(erased)).execute(&mut server.database.connect().await).await.expect("it is SQL");
+
+    let server = server.restarts().await;
+    assert_eq!(kept(&server), 1);
+    held.rollback().await.expect("nothing was done");
+
+    keeps_only(&server, 0).await;
+    assert_eq!(bob.at(&server).looks_at(&sent).await.expect(200)["attachments"], json!([]));
+}
