@@ -8,7 +8,7 @@ use crate::harness::{
     person::Person,
     seq,
     server::TestServer,
-    until,
+    until, with,
 };
 
 /// Sends a file, and answers with the message.
@@ -45,7 +45,8 @@ async fn files_go_with_the_account_and_words_stay() {
         assert_eq!((&now["attachments"], &now["body"]), (&json!([]), &message["body"]));
         assert_eq!((&now["edited_at"], &now["deleted_at"]), (&Value::Null, &Value::Null));
         let event = told.iter().find(|event| event["data"]["id"] == message["id"]).expect("all were told");
-        assert_eq!((&event["data"], &event["seq"]), (&now, &now["changed_seq"]));
+        assert_eq!(event["seq"], now["changed_seq"]);
+        assert_eq!(event["data"], with(now, json!({"status": "sent"})));
         let file = id(&message["attachments"][0]);
         bob.get(&format!("/attachments/{file}")).await.refused(404, "not_found");
     }

@@ -1,6 +1,7 @@
 //! What can be told of a file by what is inside: how long it plays, how it sounds, how large its pictures are, how many
 //! pages it has. Invariant: a file is taken whatever is inside; what cannot be told of it is left out.
 
+mod pdf;
 mod playing;
 mod turned;
 mod waveform;
@@ -29,6 +30,9 @@ pub fn details(file: &File, file_type: FileType) -> Details {
                 (details.width, details.height) = (details.height, details.width);
             }
             Some(details)
+        }
+        AttachmentKind::File if file_type.mime_type == "application/pdf" => {
+            Some(Details { page_count: pdf::page_count(Patient::with(file)?), ..Details::default() })
         }
         AttachmentKind::Image | AttachmentKind::File => None,
     })
@@ -160,6 +164,23 @@ mod tests {
             assert!((1_700..2_300).contains(&played), "{name}: {played}");
             assert_eq!(details.waveform, [] as [u8; 0], "{name}");
         }
+    }
+
+    #[test]
+    fn documents_tell_how_many_pages_they_have_unless_they_are_locked() {
+        for (name, pages) in [
+            ("classic.pdf", Some(3)),
+            ("packed.pdf", Some(3)),
+            ("linear.pdf", Some(3)),
+            ("updated.pdf", Some(4)),
+            ("locked.pdf", None),
+        ] {
+            let (mime_type, details) = told(name, &bytes(name)).unwrap();
+
+            assert_eq!((mime_type, details.page_count), ("application/pdf", pages), "{name}");
+        }
+        let shifted = [b"\n \n", bytes("classic.pdf").as_slice()].concat();
+        assert_eq!(pdf::page_count(std::io::Cursor::new(shifted)), Some(3));
     }
 
     #[test]
