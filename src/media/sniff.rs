@@ -71,7 +71,7 @@ pub fn type_of(file: &mut File, name: &str) -> Result<FileType> {
     let mime_type = match infer::get(&head).map(|found| found.mime_type()) {
         _ if head.starts_with(COMPOUND) => old_office(file),
         _ if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") => Some(archive(file)),
-        Some(found) if found.starts_with("video/") && probe::is_sound_alone(file) => heard_in(found),
+        Some(found) if found.starts_with("video/") && probe::is_sound_alone(file) => Some(heard_in(found)),
         Some(found) => Some(found),
         None => text(file, ending.as_deref())?,
     };
@@ -89,13 +89,13 @@ pub fn type_of(file: &mut File, name: &str) -> Result<FileType> {
 }
 
 /// What a file is that could have moving pictures in it, and has sound alone: browsers record voices so.
-fn heard_in(mime_type: &'static str) -> Option<&'static str> {
-    Some(match mime_type {
+fn heard_in(mime_type: &'static str) -> &'static str {
+    match mime_type {
         "video/webm" => "audio/webm",
         "video/x-matroska" => "audio/x-matroska",
         "video/mp4" | "video/x-m4v" => "audio/m4a",
         other => other,
-    })
+    }
 }
 
 /// What a name ends in, where that looks like a type.

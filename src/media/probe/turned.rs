@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    fn boxed(kind: &[u8; 4], inside: &[u8]) -> Vec<u8> {
+    fn boxed(kind: &[u8], inside: &[u8]) -> Vec<u8> {
         [&(inside.len() as u32 + 8).to_be_bytes()[..], kind, inside].concat()
     }
 

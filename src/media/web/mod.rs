@@ -37,13 +37,13 @@ pub struct Web {
 impl Web {
     /// Makes ready to look at what is public, and at any port inside these networks.
     pub fn open(networks: Vec<IpNet>) -> anyhow::Result<Self> {
-        Self::resolving(networks, guard::system())
+        Self::resolving(networks, &guard::system())
     }
 
-    fn resolving(networks: Vec<IpNet>, resolver: Resolver) -> anyhow::Result<Self> {
+    fn resolving(networks: Vec<IpNet>, resolver: &Resolver) -> anyhow::Result<Self> {
         let networks: Arc<[IpNet]> = networks.into();
         let reaching = |with_public| {
-            let guard = Guard::new(Arc::clone(&networks), with_public, Arc::clone(&resolver));
+            let guard = Guard::new(Arc::clone(&networks), with_public, Arc::clone(resolver));
             Ok::<_, anyhow::Error>((guard.clone(), client(guard)?))
         };
         Ok(Self { anywhere: reaching(true)?, inside: reaching(false)? })
@@ -168,7 +168,7 @@ mod tests {
         let networks = vec!["127.0.0.2/32".parse().unwrap()];
         // First it is an address that is looked at, then another.
         let rebinding = answering(&["127.0.0.2", "127.0.0.1", "127.0.0.1 ::1", "::ffff:127.0.0.2"], Arc::clone(&asked));
-        let web = Web::resolving(networks, rebinding).unwrap();
+        let web = Web::resolving(networks, &rebinding).unwrap();
         let link = format!("http://rebinding.example:{port}/");
 
         let said = web.preview(&link).await;
@@ -190,7 +190,7 @@ mod tests {
         tokio::spawn(serve(good, Arc::clone(&visitors)));
         tokio::spawn(serve(inner, Arc::clone(&bad)));
         let both = answering(&["127.0.0.1 127.0.0.2"], Arc::default());
-        let web = Web::resolving(vec!["127.0.0.2/32".parse().unwrap()], both).unwrap();
+        let web = Web::resolving(vec!["127.0.0.2/32".parse().unwrap()], &both).unwrap();
 
         assert!(web.preview(&format!("http://both.example:{port}/")).await.is_some());
 

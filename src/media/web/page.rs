@@ -45,7 +45,7 @@ fn encoding(bytes: &[u8], content_type: &str) -> &'static Encoding {
         let (_, rest) = text.split_once("charset=")?;
         let label = rest.trim_start_matches(['"', '\'']);
         let end = label.find(|sign: char| matches!(sign, '"' | '\'' | ';' | '>' | '/') || sign.is_whitespace());
-        Encoding::for_label(label[..end.unwrap_or(label.len())].as_bytes())
+        Encoding::for_label(&label.as_bytes()[..end.unwrap_or(label.len())])
     };
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(ENCODING_WITHIN)]);
     let found = named(&content_type.to_ascii_lowercase()).or_else(|| named(&start.to_ascii_lowercase()));
