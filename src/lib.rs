@@ -46,7 +46,8 @@
 //! 6. `realtime/hub` finds the sockets of the worker thread that hear it; `realtime/mailbox` queues the framed bytes, and
 //!    actix writes whatever has gathered at once.
 //!
-//! The index of what was said follows a moment later (`workers/index.rs`), from the log alone.
+//! The index of what was said follows a moment later (`workers/index.rs`), from the log alone; so does what the page says of
+//! itself that it links to (`workers/visits.rs`), where the operator wants that.
 //!
 //! A client that was away asks `actions/sync.rs`: one question, whatever was missed.
 //!

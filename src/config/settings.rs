@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
     ArgAction, Args, FromArgMatches,
-    builder::{RangedU64ValueParser, Resettable},
+    builder::{BoolishValueParser, RangedU64ValueParser, Resettable},
     value_parser,
 };
 use ipnet::IpNet;
@@ -96,7 +96,7 @@ pub struct Settings {
 
     /// Whether the server looks at the pages that messages link to, and shows what they are about.
     #[arg(long, env = "COLLOQUY_LINK_PREVIEWS", value_name = "BOOL", global = true,
-          default_value_t = false, action = ArgAction::Set)]
+          default_value_t = false, action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub link_previews: bool,
 
     /// Networks of one's own whose pages may be looked at too, at any port, comma-separated; by default only what is public is,

@@ -19,7 +19,7 @@ use super::{
 pub enum Event {
     /// A message was sent.
     MessageNew(Message),
-    /// A message was edited.
+    /// A message was edited, or got or lost what is shown with it.
     MessageUpdated(Message),
     /// A message was deleted for everyone.
     MessageDeleted(Message),

@@ -11,7 +11,7 @@ use crate::domain::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum ChangeKind {
-    /// A message was edited.
+    /// A message was edited, or got or lost what is shown with it.
     MessageUpdated,
     /// A message was deleted for everyone.
     MessageDeleted,

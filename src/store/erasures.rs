@@ -16,10 +16,20 @@ pub async fn begin(db: &mut PgConnection, user: UserId, now: Time) -> sqlx::Resu
     Ok(())
 }
 
-/// Somebody whose files are to be removed, locked until the transaction ends.
-pub async fn claim(db: &mut PgConnection) -> sqlx::Result<Option<UserId>> {
+/// Somebody who has files that are to be removed, or who has none and is gone since a moment; locked until the transaction
+/// ends.
+pub async fn claim(db: &mut PgConnection, since: Time) -> sqlx::Result<Option<UserId>> {
     sqlx::query_scalar!(
-        r#"select user_id as "user_id: UserId" from erasures order by erased_at limit 1 for update skip locked"#
+        r#"
+        select user_id as "user_id: UserId"
+        from erasures erasure
+        where erased_at <= $1
+           or exists (select from attachments attachment where attachment.uploader_id = erasure.user_id)
+        order by erased_at
+        limit 1
+        for update skip locked
+        "#,
+        since,
     )
     .fetch_optional(db)
     .await

@@ -194,7 +194,10 @@ fn log_events(shapes: &mut Shapes) -> Vec<FrameKind> {
     let mut add = |name, says, data| kinds.push(FrameKind { name, says, data: vec![data] });
     for (name, says) in [
         ("message:new", "A message was sent."),
-        ("message:updated", "A message was edited."),
+        (
+            "message:updated",
+            "A message was edited, which `edited_at` tells; or got a preview of its link, or lost its files.",
+        ),
         ("message:deleted", "A message was deleted for everyone."),
         ("message:pinned", "A message was pinned."),
         ("message:unpinned", "A message was unpinned."),

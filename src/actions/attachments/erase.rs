@@ -1,5 +1,6 @@
 //! Erasing: the files of somebody who deleted their account go. What they said stays, without them.
 
+use chrono::Duration;
 use sqlx::PgConnection;
 
 use super::{super::Context, collect};
@@ -11,13 +12,15 @@ use crate::{
     },
 };
 
+/// For how long something that was begun before the account was deleted may still end.
+const BEGUN: Duration = Duration::minutes(1);
 /// Messages from which files are taken in one transaction.
 const AT_ONCE: i64 = 100;
 
 /// Removes some files of somebody who is gone; to be called again while it says that there may be more.
 pub async fn some(ctx: &Context) -> Result<bool> {
     let mut tx = ctx.db.begin().await?;
-    let Some(user) = erasures::claim(&mut tx).await? else { return Ok(false) };
+    let Some(user) = erasures::claim(&mut tx, ctx.clock.now() - BEGUN).await? else { return Ok(false) };
     let Some(conversation) = erasures::place_of(&mut tx, user).await? else {
         erasures::end(&mut tx, user).await?;
         tx.commit().await?;
