@@ -22,8 +22,11 @@ create table attachments (
     -- Of the bytes as they were uploaded: the same bytes are kept once per conversation.
     sha256          bytea       not null,
     blob_id         uuid        not null,
-    -- The message that took it; one that none took is collected after a day.
+    -- The message that took it.
     message_seq     bigint,
+    -- The uploader's plan that keeps it for the message that the plan becomes.
+    plan_id         uuid,
+    -- When it was uploaded, or given back by a plan; what nothing took is collected after a day.
     created_at      timestamptz not null,
     constraint attachments_pkey primary key (conversation_id, id),
     constraint attachments_kind_check check (kind in ('image', 'video', 'audio', 'file'))
@@ -35,7 +38,8 @@ create index attachments_bytes_idx on attachments (conversation_id, sha256);
 create index attachments_blob_idx on attachments (blob_id);
 create index attachments_message_idx on attachments (conversation_id, message_seq) where message_seq is not null;
 create index attachments_uploader_idx on attachments (uploader_id, conversation_id);
-create index attachments_untaken_idx on attachments (created_at) where message_seq is null;
+create index attachments_plan_idx on attachments (conversation_id, plan_id) where plan_id is not null;
+create index attachments_untaken_idx on attachments (created_at) where message_seq is null and plan_id is null;
 
 create table storage_used (
     user_id uuid   not null,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     clock::Time,
     error::{Error, Result},
-    ids::{ConversationId, MessageId, UserId},
+    ids::{AttachmentId, ConversationId, MessageId, UserId},
     limits,
     location::Location,
     message::{Draft, MessageKind},
@@ -69,6 +69,8 @@ pub struct PlanChange {
     pub kind: Option<MessageKind>,
     /// The words.
     pub body: Option<Option<String>>,
+    /// The files, without repetitions.
+    pub attachment_ids: Option<Vec<AttachmentId>>,
     /// Whatever the application keeps with it.
     pub metadata: Option<Option<Value>>,
     /// The place.
@@ -117,7 +119,7 @@ impl Plan {
             conversation_id: before.conversation_id,
             kind: change.kind.unwrap_or(before.kind),
             body: change.body.unwrap_or(before.body),
-            attachment_ids: before.attachment_ids,
+            attachment_ids: change.attachment_ids.unwrap_or(before.attachment_ids),
             metadata: change.metadata.unwrap_or(before.metadata),
             location: change.location.unwrap_or(before.location),
             reply_to: change.reply_to.unwrap_or(before.reply_to),
@@ -128,6 +130,21 @@ impl Plan {
         };
         let scheduled_for = change.scheduled_for.map_or(self.scheduled_for, |time| time.trunc_subsecs(6));
         Self { draft, scheduled_for, ..self.clone() }
+    }
+
+    /// The plan without what its message said, which is deleted.
+    #[must_use]
+    pub fn forgotten(self) -> Self {
+        let draft = Draft {
+            body: None,
+            attachment_ids: Vec::new(),
+            metadata: None,
+            location: None,
+            mentions: Vec::new(),
+            mentions_all: false,
+            ..self.draft
+        };
+        Self { draft, ..self }
     }
 
     /// The plan once it was tried to send its message; nothing where it must be tried again.

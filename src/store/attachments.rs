@@ -191,40 +191,6 @@ pub async fn visible(
     Ok(rows.fetch_all(db).await?.into_iter().map(StoredAttachment::from).collect())
 }
 
-/// Those of these files that their uploader may still put into a message.
-pub async fn untaken(
-    db: &mut PgConnection,
-    wanted: &[(ConversationId, UserId, AttachmentId)],
-) -> sqlx::Result<Vec<StoredAttachment>> {
-    let rows = select_attachments!(
-        "join unnest($1::uuid[], $2::uuid[], $3::uuid[]) as wanted(conversation_id, uploader_id, id)
-           on wanted.conversation_id = attachment.conversation_id and wanted.id = attachment.id
-              and wanted.uploader_id = attachment.uploader_id
-         where attachment.message_seq is null
-         for update of attachment",
-        &wanted.iter().map(|(conversation, ..)| conversation.0).collect::<Vec<_>>(),
-        &wanted.iter().map(|(_, uploader, _)| uploader.0).collect::<Vec<_>>(),
-        &wanted.iter().map(|(.., id)| id.0).collect::<Vec<_>>()
-    );
-    Ok(rows.fetch_all(db).await?.into_iter().map(StoredAttachment::from).collect())
-}
-
-/// Gives files to the messages that take them.
-pub async fn take(db: &mut PgConnection, taken: &[(ConversationId, AttachmentId, i64)]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update attachments attachment
-         set message_seq = taken.message_seq
-         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as taken(conversation_id, id, message_seq)
-         where attachment.conversation_id = taken.conversation_id and attachment.id = taken.id",
-        &taken.iter().map(|(conversation, ..)| conversation.0).collect::<Vec<_>>(),
-        &taken.iter().map(|(_, id, _)| id.0).collect::<Vec<_>>(),
-        &taken.iter().map(|(.., seq)| *seq).collect::<Vec<_>>(),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// A file that was removed, and what is to be put right after it.
 #[derive(Clone, Copy, Debug)]
 pub struct Removed {
@@ -256,7 +222,7 @@ pub async fn remove_of_messages(
     .await
 }
 
-/// Removes one file that no message took.
+/// Removes one file that neither a message nor a plan has.
 pub async fn remove_untaken(
     db: &mut PgConnection,
     conversation: ConversationId,
@@ -266,7 +232,7 @@ pub async fn remove_untaken(
         Removed,
         r#"
         delete from attachments
-        where conversation_id = $1 and id = $2 and message_seq is null
+        where conversation_id = $1 and id = $2 and message_seq is null and plan_id is null
         returning uploader_id as "uploader_id: UserId", size, blob_id as "blob_id: BlobId"
         "#,
         conversation.0,
@@ -276,7 +242,7 @@ pub async fn remove_untaken(
     .await
 }
 
-/// Removes some of the files that no message took since a moment.
+/// Removes some of the files that nothing took since a moment.
 pub async fn remove_forgotten(db: &mut PgConnection, before: Time, limit: i64) -> sqlx::Result<Vec<Removed>> {
     sqlx::query_as!(
         Removed,
@@ -285,7 +251,7 @@ pub async fn remove_forgotten(db: &mut PgConnection, before: Time, limit: i64) -
         where (conversation_id, id) in (
             select conversation_id, id
             from attachments
-            where message_seq is null and created_at < $1
+            where message_seq is null and plan_id is null and created_at < $1
             limit $2
             for update skip locked)
         returning uploader_id as "uploader_id: UserId", size, blob_id as "blob_id: BlobId"

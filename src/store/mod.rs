@@ -31,6 +31,7 @@ pub mod secrets;
 pub mod sending;
 pub mod sessions;
 pub mod sync;
+pub mod taking;
 pub mod users;
 
 use crate::domain::error::{Error, Result};

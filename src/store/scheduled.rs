@@ -183,8 +183,21 @@ pub async fn next_due(db: &mut PgConnection) -> sqlx::Result<Option<Time>> {
     .await
 }
 
-/// Forgets all plans of a person.
+/// Forgets all plans of a person; nothing keeps their files any more.
 pub async fn delete_all(db: impl PgExecutor<'_>, user: UserId) -> sqlx::Result<()> {
-    sqlx::query!("delete from scheduled_messages where user_id = $1", user.0).execute(db).await?;
+    sqlx::query!(
+        "with forgotten as (
+             delete from scheduled_messages
+             where user_id = $1
+             returning conversation_id, id)
+         update attachments file
+         set plan_id = null
+         from forgotten
+         where file.conversation_id = forgotten.conversation_id and file.plan_id = forgotten.id
+           and file.uploader_id = $1",
+        user.0,
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{json, messages::MessageView};
 use crate::domain::{
-    ids::{ConversationId, MessageId, UserId},
+    ids::{AttachmentId, ConversationId, MessageId, UserId},
     location::Location,
     message::{Draft, MessageKind},
     scheduled::{Plan, PlanChange, PlanError, PlanState},
@@ -40,6 +40,8 @@ pub struct DraftView {
     pub kind: MessageKind,
     /// The words.
     pub body: Option<String>,
+    /// Files; they are kept for the message until it is sent, and yours again if it is not.
+    pub attachment_ids: Vec<AttachmentId>,
     /// Whatever you keep with it.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Value>,
@@ -67,6 +69,7 @@ impl From<Draft> for DraftView {
         Self {
             kind: draft.kind,
             body: draft.body,
+            attachment_ids: draft.attachment_ids,
             metadata: draft.metadata,
             location: draft.location,
             reply_to: draft.reply_to,
@@ -101,6 +104,11 @@ pub struct ChangePlan {
     #[serde(default, deserialize_with = "json::patch")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 16000)]
     pub body: Option<Option<String>>,
+    /// Files that you uploaded to the conversation, and that nothing has taken yet; those that are no longer named are
+    /// given back.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    pub attachment_ids: Option<Vec<AttachmentId>>,
     /// Whatever you keep with it.
     #[serde(default, deserialize_with = "json::patch")]
     #[schema(value_type = Option<Object>)]
@@ -132,6 +140,7 @@ impl From<ChangePlan> for PlanChange {
             scheduled_for: change.scheduled_for,
             kind: change.kind,
             body: change.body,
+            attachment_ids: change.attachment_ids.map(json::distinct),
             metadata: change.metadata,
             location: change.location,
             reply_to: change.reply_to,

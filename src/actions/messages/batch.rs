@@ -8,7 +8,7 @@ use std::{
 use crate::{
     actions::sessions::refuse_banned,
     domain::{
-        attachment::{self, Attachment, AttachmentKind},
+        attachment::{self, Attachment},
         clock::Time,
         conversation::ConversationKind,
         error::{Conflict, Error, Reason, Result},
@@ -19,7 +19,7 @@ use crate::{
             rules::{Place, Rules},
         },
     },
-    store::{conversations::Head, messages::NewMessage, receipts, sending::Facts},
+    store::{conversations::Head, messages::NewMessage, receipts, sending::Facts, taking::Wanted},
 };
 
 /// What becomes of one draft of a batch.
@@ -42,8 +42,8 @@ pub struct Circumstances {
     pub rules: Arc<Rules>,
     /// Who of those that are mentioned is there to be mentioned.
     pub present: HashSet<(ConversationId, UserId)>,
-    /// Files that their uploaders may put into a message.
-    pub files: HashMap<(ConversationId, UserId, AttachmentId), Attachment>,
+    /// Files that the messages may take for which they are wanted.
+    pub files: HashMap<Wanted, Attachment>,
     /// The roles that a group needs for anything to be said there, and nobody in it has.
     pub missing_roles: HashMap<ConversationId, Vec<String>>,
     /// What time it is under the locks, so that within a conversation times do not run against `seq`.
@@ -66,7 +66,7 @@ pub struct Batch {
 
 impl Circumstances {
     fn files_of(&self, draft: &Draft, sender: UserId) -> impl Iterator<Item = Option<&Attachment>> {
-        draft.attachment_ids.iter().map(move |file| self.files.get(&(draft.conversation_id, sender, *file)))
+        wanted(draft, sender).map(|wanted| self.files.get(&wanted))
     }
 }
 
@@ -84,8 +84,11 @@ impl Batch {
             let is_same = is_same(&new.message.sender_id, &new.fingerprint);
             return if is_same { Decision::SameAs(first) } else { mismatch() };
         }
-        let attached = self.attached(draft, sender, circumstances);
-        match attached.and_then(|attached| check(draft, facts, &attached, circumstances)) {
+        let is_taken = |file: &AttachmentId| self.taken.contains_key(&(draft.conversation_id, *file));
+        if draft.attachment_ids.iter().any(is_taken) {
+            return Decision::Refuse(unknown_attachment());
+        }
+        match check(draft, sender, facts, circumstances) {
             Ok(()) => Decision::Write(fingerprint),
             Err(error) => Decision::Refuse(error),
         }
@@ -188,17 +191,6 @@ impl Batch {
         self.taken.iter().map(|((conversation, file), seq)| (*conversation, *file, *seq)).collect()
     }
 
-    /// What kinds of files it takes; refuses those that are not there, not the sender's, or in another message.
-    fn attached(&self, draft: &Draft, sender: UserId, circumstances: &Circumstances) -> Result<Vec<AttachmentKind>> {
-        let is_taken = |file: &AttachmentId| self.taken.contains_key(&(draft.conversation_id, *file));
-        let files: Option<Vec<_>> = circumstances.files_of(draft, sender).map(Option::<&Attachment>::cloned).collect();
-        let files = files.filter(|_| !draft.attachment_ids.iter().any(is_taken)).ok_or_else(|| {
-            let says = "Only files that you uploaded to this conversation, and that no message has yet.";
-            Error::field("attachment_ids", "unknown_attachment", says)
-        })?;
-        attachment::kinds_in(draft.kind, &files)
-    }
-
     /// The senders' own cursors to move.
     pub fn senders(&self) -> Vec<receipts::Sent> {
         self.senders.values().copied().collect()
@@ -218,15 +210,23 @@ pub enum Decision {
     Refuse(Error),
 }
 
-/// Refuses what its sender may not send there, with files of these kinds.
+/// The files that a draft wants.
+pub(in crate::actions) fn wanted(draft: &Draft, sender: UserId) -> impl Iterator<Item = Wanted> {
+    let (conversation_id, message_id) = (draft.conversation_id, draft.id);
+    draft.attachment_ids.iter().map(move |id| Wanted { conversation_id, uploader_id: sender, message_id, id: *id })
+}
+
+/// Refuses what its sender may not send there.
 pub(in crate::actions) fn check(
     draft: &Draft,
+    sender: UserId,
     facts: &Facts,
-    attached: &[AttachmentKind],
     circumstances: &Circumstances,
 ) -> Result<()> {
     let Circumstances { rules, present, missing_roles, now, .. } = circumstances;
     refuse_banned(facts.banned_until, *now)?;
+    let files: Option<Vec<_>> = circumstances.files_of(draft, sender).map(Option::<&Attachment>::cloned).collect();
+    let attached = attachment::kinds_in(draft.kind, &files.ok_or_else(unknown_attachment)?)?;
     let place = match facts.kind {
         ConversationKind::Direct => Place::Direct(&facts.peer_roles),
         ConversationKind::Group => {
@@ -234,7 +234,7 @@ pub(in crate::actions) fn check(
             Place::Group(facts.category.as_deref(), missing)
         }
     };
-    rules.may_send(&facts.sender_roles, place, attached)?;
+    rules.may_send(&facts.sender_roles, place, &attached)?;
     if facts.is_blocked {
         return Err(Reason::NotAllowed.into());
     }
@@ -248,4 +248,9 @@ pub(in crate::actions) fn check(
         return Err(Error::field("mentions", "not_a_member", "Only members of the conversation can be mentioned."));
     }
     Ok(())
+}
+
+fn unknown_attachment() -> Error {
+    let says = "Only files that you uploaded to this conversation, and that nothing has taken yet.";
+    Error::field("attachment_ids", "unknown_attachment", says)
 }

@@ -8,7 +8,7 @@ use std::{
 use sqlx::PgConnection;
 
 use super::{
-    batch::{Batch, Circumstances, Decision, Verdict},
+    batch::{Batch, Circumstances, Decision, Verdict, wanted},
     send::{Item, Sent},
 };
 use crate::{
@@ -20,15 +20,16 @@ use crate::{
         conversation::ConversationKind,
         error::Error,
         event::{Event, Touch},
-        ids::{AttachmentId, ConversationId, MessageId, UserId},
+        ids::{ConversationId, MessageId, UserId},
         limits::Limit,
         message::{Draft, Message},
         policy::rules::Rules,
         preferences::ConversationPreferences,
     },
     store::{
-        attachments, conversations, links, messages, personal, receipts,
+        conversations, links, messages, personal, receipts,
         sending::{self, Facts, Question},
+        taking::{self, Wanted},
     },
     telemetry::metrics,
 };
@@ -129,9 +130,8 @@ async fn decide(ctx: &Context, tx: &mut PgConnection, items: &[Item]) -> sqlx::R
     // The clock is read under the locks, so that within a conversation times do not run against `seq`.
     let now = ctx.clock.now();
     let facts = sending::facts(tx, &questions, now).await?;
-    let drafts: Vec<_> = items.iter().map(|item| &item.draft).collect();
+    let drafts: Vec<_> = items.iter().map(|item| (item.caller.user_id, &item.draft)).collect();
     let circumstances = circumstances(ctx, tx, &drafts, &facts, now).await?;
-    let circumstances = Circumstances { files: untaken_files(tx, items).await?, ..circumstances };
     let mut batch = Batch::default();
     for (item, facts) in items.iter().zip(&facts) {
         let verdict = judge(&mut batch, (item, facts.as_ref()), &circumstances);
@@ -173,14 +173,14 @@ fn question(item: &Item) -> Question {
 pub(in crate::actions) async fn circumstances(
     ctx: &Context,
     tx: &mut PgConnection,
-    drafts: &[&Draft],
+    drafts: &[(UserId, &Draft)],
     facts: &[Option<Facts>],
     now: Time,
 ) -> sqlx::Result<Circumstances> {
     let rules = ctx.rulebook.rules();
     Ok(Circumstances {
         present: mentioned_members(tx, drafts).await?,
-        files: HashMap::new(),
+        files: untaken_files(tx, drafts).await?,
         missing_roles: missing_roles(tx, &rules, drafts, facts).await?,
         now,
         rules,
@@ -191,10 +191,10 @@ pub(in crate::actions) async fn circumstances(
 async fn missing_roles(
     tx: &mut PgConnection,
     rules: &Rules,
-    drafts: &[&Draft],
+    drafts: &[(UserId, &Draft)],
     facts: &[Option<Facts>],
 ) -> sqlx::Result<HashMap<ConversationId, Vec<String>>> {
-    let groups = drafts.iter().zip(facts).filter_map(|(draft, facts)| {
+    let groups = drafts.iter().zip(facts).filter_map(|((_, draft), facts)| {
         let facts = facts.as_ref().filter(|facts| facts.kind == ConversationKind::Group)?;
         Some((draft.conversation_id, rules.required(facts.category.as_deref())))
     });
@@ -210,10 +210,10 @@ async fn missing_roles(
 
 async fn mentioned_members(
     tx: &mut PgConnection,
-    drafts: &[&Draft],
+    drafts: &[(UserId, &Draft)],
 ) -> sqlx::Result<HashSet<(ConversationId, UserId)>> {
     let pairs: Vec<_> =
-        drafts.iter().flat_map(|draft| draft.mentions.iter().map(|user| (draft.conversation_id, *user))).collect();
+        drafts.iter().flat_map(|(_, draft)| draft.mentions.iter().map(|user| (draft.conversation_id, *user))).collect();
     if pairs.is_empty() {
         return Ok(HashSet::new());
     }
@@ -222,23 +222,10 @@ async fn mentioned_members(
 
 async fn untaken_files(
     tx: &mut PgConnection,
-    items: &[Item],
-) -> sqlx::Result<HashMap<(ConversationId, UserId, AttachmentId), Attachment>> {
-    let wanted: Vec<_> = items
-        .iter()
-        .flat_map(|item| {
-            let (conversation, sender) = (item.draft.conversation_id, item.caller.user_id);
-            item.draft.attachment_ids.iter().map(move |file| (conversation, sender, *file))
-        })
-        .collect();
-    if wanted.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let files = attachments::untaken(tx, &wanted).await?;
-    Ok(files
-        .into_iter()
-        .map(|file| ((file.conversation_id, file.uploader_id, file.attachment.id), file.attachment))
-        .collect())
+    drafts: &[(UserId, &Draft)],
+) -> sqlx::Result<HashMap<Wanted, Attachment>> {
+    let wanted: Vec<_> = drafts.iter().flat_map(|(sender, draft)| wanted(draft, *sender)).collect();
+    if wanted.is_empty() { Ok(HashMap::new()) } else { taking::untaken(tx, &wanted).await }
 }
 
 async fn append(ctx: &Context, tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<()> {
@@ -247,7 +234,7 @@ async fn append(ctx: &Context, tx: &mut PgConnection, batch: &Batch) -> sqlx::Re
     receipts::advance_senders(tx, &batch.senders()).await?;
     let taken = batch.taken();
     if !taken.is_empty() {
-        attachments::take(tx, &taken).await?;
+        taking::take(tx, &taken).await?;
     }
     let linking = if ctx.web.is_some() { batch.linking() } else { Vec::new() };
     if !linking.is_empty() {

@@ -4,17 +4,18 @@
 //! by its id is found to be sent, and counts as sent.
 
 use futures_util::future::join_all;
+use sqlx::PgConnection;
 
-use super::{super::messages::send, Context, log};
+use super::{super::messages::send, Context, give_back_files, log};
 use crate::{
     actions::messages::send::Sent,
     domain::{
         error::{Error, Result},
         event::Event,
-        scheduled::Plan,
+        scheduled::{Plan, PlanState},
         user::Caller,
     },
-    store::scheduled as rows,
+    store::{conversations, messages, scheduled as rows},
 };
 
 /// Plans that are claimed at once.
@@ -39,16 +40,35 @@ async fn send_some(ctx: &Context) -> Result<bool> {
     // They enter the writers' queues in the order of their times.
     let outcomes = join_all(plans.iter().map(|plan| send(ctx, plan))).await;
 
-    let mut settled: Vec<_> = plans.iter().zip(&outcomes).filter_map(|(plan, outcome)| plan.settled(outcome)).collect();
+    let settled: Vec<_> = plans.iter().zip(&outcomes).filter_map(|(plan, outcome)| plan.settled(outcome)).collect();
     let is_all_settled = settled.len() == plans.len();
+    let mut settled = without_tombstones(ctx, &mut tx, settled).await?;
     // Own logs are always locked in this order, whichever node it is.
     settled.sort_by_key(|plan| plan.user_id);
     for plan in &settled {
+        if plan.state == PlanState::Failed {
+            give_back_files(&mut tx, plan, ctx.clock.now()).await?;
+        }
         rows::update(&mut tx, plan).await?;
         log(&mut tx, plan).await?;
     }
     ctx.commit(tx, settled.into_iter().map(|plan| Event::PlanChanged(Box::new(plan))).collect()).await?;
     Ok(is_all_settled)
+}
+
+/// The same, where what was sent is deleted already without what it said. Until the transaction ends nothing is deleted
+/// where they were sent: who deletes it then finds the plan to be sent, and takes the words from it too.
+async fn without_tombstones(ctx: &Context, tx: &mut PgConnection, plans: Vec<Plan>) -> Result<Vec<Plan>> {
+    let sent = plans.iter().filter(|plan| plan.state == PlanState::Sent);
+    let ids: Vec<_> = sent.map(|plan| (plan.draft.conversation_id, plan.draft.id)).collect();
+    let places: Vec<_> = plans.iter().map(|plan| plan.draft.conversation_id).collect();
+    conversations::lock(tx, &places).await?;
+    let messages = messages::by_ids(tx, &ids, ctx.clock.now()).await?;
+    let is_deleted = |plan: &Plan| {
+        let message = messages.get(&(plan.draft.conversation_id, plan.draft.id));
+        plan.state == PlanState::Sent && message.is_some_and(|message| message.deleted_at.is_some())
+    };
+    Ok(plans.into_iter().map(|plan| if is_deleted(&plan) { plan.forgotten() } else { plan }).collect())
 }
 
 /// Sends one as if its maker did so now.

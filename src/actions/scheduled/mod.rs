@@ -25,6 +25,7 @@ use crate::{
         personal::{self, PersonalKind},
         scheduled as rows,
         sending::{self, Facts, Question},
+        taking,
     },
 };
 
@@ -33,11 +34,10 @@ pub mod due;
 /// Plans a message. Counts against the limits now, and not again when it is sent.
 pub async fn plan(ctx: &Context, caller: &Caller, draft: Draft, time: Time) -> Result<Plan> {
     draft.check()?;
-    if !draft.attachment_ids.is_empty() {
-        return Err(Error::field("attachment_ids", "unsupported", "What is sent later can't carry files."));
-    }
     let plan = Plan::new(caller.user_id, draft, time).redacted(&ctx.rulebook.rules().redaction);
     let mut tx = ctx.db.begin().await?;
+    // Before one's own log, as a send has it. Whoever takes files has it too.
+    conversations::lock(&mut tx, &[plan.draft.conversation_id]).await?;
     // One at a time, so that the bound is exact and a retry finds what came first.
     if !personal::lock(&mut tx, caller.user_id).await? {
         return Err(Error::NotFound("user"));
@@ -58,6 +58,7 @@ pub async fn plan(ctx: &Context, caller: &Caller, draft: Draft, time: Time) -> R
     ctx.spend_as(Limit::Messages, caller.user_id, &facts.sender_roles).await?;
 
     rows::insert(&mut tx, &plan, now).await?;
+    keep_files(&mut tx, &plan).await?;
     log(&mut tx, &plan).await?;
     ctx.commit(tx, vec![Event::PlanChanged(Box::new(plan.clone()))]).await?;
     ctx.plans.set(plan.scheduled_for);
@@ -101,6 +102,10 @@ pub async fn change(ctx: &Context, caller: &Caller, id: MessageId, change: PlanC
         return Err(Conflict::NotPending.into());
     }
 
+    if plan.draft.attachment_ids != before.draft.attachment_ids {
+        give_back_files(&mut tx, &plan, now).await?;
+        keep_files(&mut tx, &plan).await?;
+    }
     save(ctx, tx, &plan).await?;
     ctx.plans.set(plan.scheduled_for);
     Ok(plan)
@@ -117,11 +122,13 @@ pub async fn cancel(ctx: &Context, caller: &Caller, id: MessageId) -> Result<()>
     }
     // As for a change.
     conversations::lock(&mut tx, &[plan.draft.conversation_id]).await?;
-    let facts = sending::facts(&mut tx, &[question(&plan)], ctx.clock.now()).await?.pop().flatten();
+    let now = ctx.clock.now();
+    let facts = sending::facts(&mut tx, &[question(&plan)], now).await?.pop().flatten();
     if is_sent(&plan, facts.as_ref()) {
         return Err(Conflict::NotPending.into());
     }
 
+    give_back_files(&mut tx, &plan, now).await?;
     save(ctx, tx, &Plan { state: PlanState::Cancelled, error: None, ..plan }).await
 }
 
@@ -129,6 +136,20 @@ async fn save(ctx: &Context, mut tx: Transaction<'static, Postgres>, plan: &Plan
     rows::update(&mut tx, plan).await?;
     log(&mut tx, plan).await?;
     ctx.commit(tx, vec![Event::PlanChanged(Box::new(plan.clone()))]).await
+}
+
+/// Keeps a plan's files for its message.
+async fn keep_files(tx: &mut PgConnection, Plan { draft, .. }: &Plan) -> Result<()> {
+    if !draft.attachment_ids.is_empty() {
+        taking::keep_for_plan(tx, draft.conversation_id, draft.id, &draft.attachment_ids).await?;
+    }
+    Ok(())
+}
+
+/// Gives its files back to its maker.
+async fn give_back_files(tx: &mut PgConnection, plan: &Plan, now: Time) -> Result<()> {
+    let Draft { id, conversation_id, .. } = plan.draft;
+    Ok(taking::give_back(tx, plan.user_id, (conversation_id, id), now).await?)
 }
 
 /// Writes into its maker's own log that a plan changed.
@@ -141,9 +162,9 @@ async fn log(tx: &mut PgConnection, plan: &Plan) -> Result<()> {
 /// Refuses what would be refused if it were sent now.
 async fn judge(ctx: &Context, tx: &mut PgConnection, plan: &Plan, now: Time) -> Result<Facts> {
     let mut found = sending::facts(tx, &[question(plan)], now).await?;
-    let circumstances = writer::circumstances(ctx, tx, &[&plan.draft], &found, now).await?;
+    let circumstances = writer::circumstances(ctx, tx, &[(plan.user_id, &plan.draft)], &found, now).await?;
     let facts = found.pop().flatten().ok_or(Error::NotFound("conversation"))?;
-    batch::check(&plan.draft, &facts, &[], &circumstances)?;
+    batch::check(&plan.draft, plan.user_id, &facts, &circumstances)?;
     Ok(facts)
 }
 

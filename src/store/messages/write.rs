@@ -204,7 +204,7 @@ pub async fn entomb(db: &mut PgConnection, conversation: ConversationId, message
             where conversation_id = $1 and message_seq = any($2)),
         unplanned as (
             update scheduled_messages plan
-            set draft = plan.draft || '{"body": null, "metadata": null, "location": null, "mentions": [],
+            set draft = plan.draft || '{"body": null, "attachment_ids": [], "metadata": null, "location": null, "mentions": [],
                                  "mentions_all": false}'
             from messages sent
             where sent.conversation_id = $1 and sent.seq = any($2)

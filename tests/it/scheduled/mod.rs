@@ -1,5 +1,6 @@
 //! Messages to be sent later: sent once when their time has come, or refused.
 
+mod files;
 mod plans;
 
 use chrono::{Duration, SecondsFormat};
@@ -313,4 +314,33 @@ async fn a_tombstones_words_are_gone_from_its_plan() {
     })
     .await;
     assert_eq!(ada.words(&group).await, ["(deleted)"]);
+}
+
+#[tokio::test]
+async fn what_was_deleted_before_its_plan_was_marked_leaves_no_words_in_it() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let mut bobs = bob.socket().await;
+    // As a node would have done that died right after it had sent the one.
+    let early = plans(&ada, &group, "Secret", &after(&server, 60)).await;
+    let sent = ada.sends(&group, json!({"id": id(&early), "body": "Secret"})).await.expect(201);
+    ada.deletes(&sent, "everyone").await.expect(200);
+    let mut all = vec![early];
+    for _ in 0..10 {
+        all.push(plans(&ada, &group, "Secret", &after(&server, 60)).await);
+    }
+    bobs.hears("message:new").await;
+
+    server.clock.advance(Duration::seconds(60));
+    // While the node has yet to write down that it sent them.
+    for _ in 0..10 {
+        let said = bobs.hears("message:new").await["data"].clone();
+        ada.deletes(&said, "everyone").await.expect(200);
+    }
+
+    for plan in &all {
+        let settled = settled(&ada, plan).await;
+        assert_eq!((&settled["state"], &settled["draft"]["body"]), (&json!("sent"), &Value::Null));
+    }
 }
