@@ -4,13 +4,12 @@ create table search_entries (
     conversation_id uuid        not null,
     seq             bigint      not null,
     sender_id       uuid        not null,
-    kind            text        not null,
-    traits          text[]      not null,
     created_at      timestamptz not null,
     edited_at       timestamptz,
     expires_at      timestamptz,
     -- Each lexeme begins with the first six digits of the conversation's id: a search reads the postings of the
-    -- conversations that it may look into, and of no other, however common a word is elsewhere.
+    -- conversations that it may look into, and of no other, however common a word is elsewhere. Beside the words stand
+    -- who sent it (@), its kind (#) and what is in it (+).
     lexemes         tsvector    not null,
     constraint search_entries_pkey primary key (conversation_id, seq)
 );

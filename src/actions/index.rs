@@ -91,14 +91,15 @@ fn read(changed: Vec<Changed>) -> (Vec<Entry>, Vec<(ConversationId, i64)>) {
         }
         let facts = Facts {
             kind: message.kind,
+            sender_id: message.sender_id,
             body: message.body.as_deref(),
+            attachments: message.attachments.as_ref().map_or(&[], |files| files.0.as_slice()),
             is_mentioning: message.is_mentioning,
             is_reply: message.reply_to_seq.is_some(),
             is_forward: message.is_forward,
         };
-        let traits = document::traits(facts);
-        let lexemes = message.body.as_deref().map(document::lexemes).unwrap_or_default();
-        entries.push(Entry { of: message, traits, lexemes });
+        let lexemes = document::lexemes(facts);
+        entries.push(Entry { of: message, lexemes });
     }
     (entries, gone)
 }

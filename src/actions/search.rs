@@ -17,7 +17,7 @@ use crate::{
         search::{
             Found, QUERY_CHARACTERS, Question, Sort,
             fold::fold,
-            highlight::highlight,
+            highlight, pace,
             page::{self, Cursor, Hit},
             query::{Clause, Query, When},
         },
@@ -68,11 +68,30 @@ pub async fn messages(
     };
     // Without words all fit alike.
     let sort = if query.wanted.is_empty() { Sort::Newest } else { question.sort };
-    let hits = rows::hits(&mut tx, &criteria, page::window(sort, limit)).await?;
+    let hits = find(&mut tx, &criteria, page::window(sort, limit)).await?;
     let (hits, next) = page::cut(&hits, sort, cursor, limit);
     let messages = load(&mut tx, &hits, criteria.now).await?;
     tx.commit().await?;
     Ok(Page { items: show(messages, query.wanted).await?, next_cursor: next.map(|cursor| cursor.to_string()) })
+}
+
+/// The newest messages that fit, newest first, found whichever way is quicker.
+async fn find(db: &mut PgConnection, criteria: &Criteria<'_>, limit: usize) -> Result<Vec<Hit>> {
+    if !criteria.has_lexemes() {
+        return Ok(rows::hits_by_time(db, criteria, limit).await?);
+    }
+    let (conversations, messages) = rows::extent(db, criteria).await?;
+    if messages > pace::FEW {
+        let glances = rows::glances(db, criteria, pace::depth(conversations)).await?;
+        if let Some(horizon) = pace::horizon(&glances, limit) {
+            let newest = Criteria { after: criteria.after.max(Some(horizon)), ..criteria.clone() };
+            let hits = rows::hits_by_time(db, &newest, limit).await?;
+            if hits.len() == limit {
+                return Ok(hits);
+            }
+        }
+    }
+    Ok(rows::hits_by_lexemes(db, criteria, limit).await?)
 }
 
 /// The conversations to look into; nothing where it is all of them.
@@ -144,7 +163,7 @@ async fn load(db: &mut PgConnection, hits: &[Hit], now: Time) -> Result<Vec<(Hit
 async fn show(messages: Vec<(Hit, Message)>, wanted: Vec<Clause>) -> Result<Vec<Found>> {
     let mark = move |(hit, message): (Hit, Message)| Found {
         rank: f64::from(hit.rank) / 1_000_000.0,
-        highlight: highlight(message.body.as_deref().unwrap_or_default(), &wanted),
+        highlight: highlight::in_message(&message, &wanted),
         message,
     };
     let marking = tokio::task::spawn_blocking(move || messages.into_iter().map(mark).collect());

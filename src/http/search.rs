@@ -29,7 +29,7 @@ pub fn routes(config: &mut ServiceConfig) {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct SearchQuery {
-    /// Words, beginnings (`wor*`), `"phrases"`, `-not`, and `from:` (a username or `me`), `in:` (a name), `has:`, `before:`
+    /// Words of bodies and of the names of files, beginnings (`wor*`), `"phrases"`, `-not`, and `from:` (a username or `me`), `in:` (a name), `has:`, `before:`
     /// and `after:` (a day or a time; quotes around what has blanks). What makes no sense as one of these is words.
     #[serde(default)]
     #[param(example = "lunch -dinner from:ada", max_length = 500)]

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
+    attachment::Attachment,
     clock::Time,
     ids::{ConversationId, UserId},
     message::MessageKind,
-    search::{Trait, document::Lexemes},
+    search::document::Lexemes,
 };
 
 /// A conversation whose index is being brought up to date: nobody else does it until the transaction ends.
@@ -37,6 +38,8 @@ pub struct Changed {
     pub kind: MessageKind,
     /// The words.
     pub body: Option<String>,
+    /// The files that it carries.
+    pub attachments: Option<Json<Vec<Attachment>>>,
     /// Whether somebody is mentioned.
     pub is_mentioning: bool,
     /// What it answers.
@@ -58,9 +61,7 @@ pub struct Changed {
 pub struct Entry {
     /// The message.
     pub of: Changed,
-    /// What is in it.
-    pub traits: Vec<Trait>,
-    /// Its words.
+    /// What it can be found by.
     pub lexemes: Lexemes,
 }
 
@@ -134,6 +135,7 @@ pub async fn changed(db: &mut PgConnection, claims: &[Claim], limit: usize) -> s
         r#"
         select message.conversation_id as "conversation_id: ConversationId", message.seq, message.changed_seq,
                message.sender_id as "sender_id: UserId", message.kind as "kind: MessageKind", message.body,
+               message.attachments as "attachments: Json<Vec<Attachment>>",
                (message.mentions <> '{}' or message.mentions_all) as "is_mentioning!", message.reply_to_seq,
                message.forwarded_from is not null as "is_forward!", message.created_at, message.edited_at,
                message.expires_at, message.deleted_at
@@ -167,25 +169,19 @@ pub async fn changed(db: &mut PgConnection, claims: &[Claim], limit: usize) -> s
 /// Writes entries, over those that are there.
 pub async fn save(db: &mut PgConnection, entries: &[Entry]) -> sqlx::Result<()> {
     let lexemes: Vec<_> = entries.iter().map(written).collect();
-    let traits: Vec<_> = entries.iter().map(|entry| written_traits(&entry.traits)).collect();
     sqlx::query!(
         r#"
-        insert into search_entries (conversation_id, seq, sender_id, kind, traits, created_at, edited_at, expires_at,
-                                    lexemes)
-        select conversation_id, seq, sender_id, kind, traits::text[], created_at, edited_at, expires_at,
-               lexemes::tsvector
-        from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[],
-                    $7::timestamptz[], $8::timestamptz[], $9::text[])
-             as new(conversation_id, seq, sender_id, kind, traits, created_at, edited_at, expires_at, lexemes)
+        insert into search_entries (conversation_id, seq, sender_id, created_at, edited_at, expires_at, lexemes)
+        select conversation_id, seq, sender_id, created_at, edited_at, expires_at, lexemes::tsvector
+        from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+                    $7::text[])
+             as new(conversation_id, seq, sender_id, created_at, edited_at, expires_at, lexemes)
         on conflict (conversation_id, seq) do update
-        set kind = excluded.kind, traits = excluded.traits, edited_at = excluded.edited_at,
-            expires_at = excluded.expires_at, lexemes = excluded.lexemes
+        set edited_at = excluded.edited_at, expires_at = excluded.expires_at, lexemes = excluded.lexemes
         "#,
         &entries.iter().map(|entry| entry.of.conversation_id.0).collect::<Vec<_>>(),
         &entries.iter().map(|entry| entry.of.seq).collect::<Vec<_>>(),
         &entries.iter().map(|entry| entry.of.sender_id.0).collect::<Vec<_>>(),
-        &entries.iter().map(|entry| entry.of.kind).collect::<Vec<_>>() as &[MessageKind],
-        &traits,
         &entries.iter().map(|entry| entry.of.created_at).collect::<Vec<_>>(),
         &entries.iter().map(|entry| entry.of.edited_at).collect::<Vec<_>>() as &[Option<Time>],
         &entries.iter().map(|entry| entry.of.expires_at).collect::<Vec<_>>() as &[Option<Time>],
@@ -243,14 +239,11 @@ fn written(entry: &Entry) -> String {
     let key = &id[..6];
     let mut text = String::new();
     for (lexeme, places) in &entry.lexemes {
-        let places: Vec<_> = places.iter().map(usize::to_string).collect();
-        write!(text, "'{key}{lexeme}':{} ", places.join(",")).expect("text grows");
+        write!(text, "'{key}{lexeme}'").expect("text grows");
+        for (number, place) in places.iter().enumerate() {
+            write!(text, "{}{place}", if number == 0 { ':' } else { ',' }).expect("text grows");
+        }
+        text.push(' ');
     }
     text
-}
-
-/// PostgreSQL has no arrays of arrays of different lengths, so lists travel as they are written.
-fn written_traits(traits: &[Trait]) -> String {
-    let names: Vec<&'static str> = traits.iter().map(Into::into).collect();
-    format!("{{{}}}", names.join(","))
 }

@@ -23,7 +23,8 @@ pub struct FoundMessageView {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Highlight)]
 pub struct HighlightView {
-    /// A part of the body around what was found first: plain text on one line, with … where it was cut.
+    /// A part of the body around what was found first: plain text on one line, with … where it was cut. The name of the file
+    /// where only that fits.
     #[schema(example = "See you at eight.")]
     pub snippet: String,
     /// What was found in the body: from and up to, in Unicode scalars; ascending, at most 100.

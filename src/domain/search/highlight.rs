@@ -6,6 +6,7 @@ use super::{
     query::{Atom, Clause},
     tokens::{Token, TokenKind, tokenise},
 };
+use crate::domain::message::Message;
 
 /// Ranges that are marked in one body at most.
 const RANGES: usize = 100;
@@ -17,14 +18,24 @@ const BEFORE: usize = 40;
 /// Why a message was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Highlight {
-    /// A part of the body, on one line, around what was found first.
+    /// A part of the body, on one line, around what was found first; or the name of a file.
     pub snippet: String,
     /// What was found: from and up to, in Unicode scalars of the body; ascending, and none within another.
     pub ranges: Vec<(usize, usize)>,
 }
 
+/// Marks in a message what fits the clauses that were wanted; where only the name of a file does, shows that.
+pub fn in_message(message: &Message, wanted: &[Clause]) -> Highlight {
+    let in_body = highlight(message.body.as_deref().unwrap_or_default(), wanted);
+    let fits = |name: &&str| in_body.ranges.is_empty() && !highlight(name, wanted).ranges.is_empty();
+    match message.attachments.iter().map(|file| file.filename.as_str()).find(fits) {
+        Some(name) => Highlight { snippet: name.to_owned(), ..in_body },
+        None => in_body,
+    }
+}
+
 /// Marks in a body what fits the clauses that were wanted.
-pub fn highlight(body: &str, wanted: &[Clause]) -> Highlight {
+fn highlight(body: &str, wanted: &[Clause]) -> Highlight {
     let ranges = if wanted.is_empty() { Vec::new() } else { ranges(&tokenise(body), wanted) };
     let first = ranges.first().copied().unwrap_or_default();
     Highlight { snippet: snippet(body, first), ranges }

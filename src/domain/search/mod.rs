@@ -10,6 +10,7 @@
 pub mod document;
 pub mod fold;
 pub mod highlight;
+pub mod pace;
 pub mod page;
 pub mod query;
 pub mod tokens;
@@ -73,7 +74,6 @@ pub enum Sort {
     PartialEq,
     Eq,
     Deserialize,
-    sqlx::Type,
     strum::EnumString,
     strum::IntoStaticStr,
     strum::VariantArray,
@@ -81,10 +81,17 @@ pub enum Sort {
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Trait {
     /// The address of a web page.
     Link,
+    /// A file of whatever type.
+    File,
+    /// A picture.
+    Image,
+    /// Moving pictures.
+    Video,
+    /// Sound, spoken or not.
+    Audio,
     /// A place.
     Location,
     /// Somebody is mentioned.

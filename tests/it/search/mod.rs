@@ -1,6 +1,8 @@
 //! Finding again what was said: in which words, by whom, in which order, and how soon.
 
 mod corpus;
+mod files;
+mod haystack;
 mod hidden;
 mod index;
 mod lines;

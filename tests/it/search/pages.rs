@@ -20,6 +20,19 @@ async fn walks(person: &Person, parameters: &str, limit: usize, mut between: imp
     seen
 }
 
+/// Reads page after page until there are so many hits, and cuts what is more.
+pub async fn reads(person: &Person, parameters: &str, most: usize) -> Vec<Value> {
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    while seen.len() < most {
+        let page = asks(person, &format!("{parameters}&limit=100{cursor}")).await.expect(200);
+        seen.extend(page["items"].as_array().expect("a page has items").iter().cloned());
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    seen.truncate(most);
+    seen
+}
+
 fn ids(hits: &[Value]) -> Vec<&str> {
     hits.iter().map(|hit| id(&hit["message"])).collect()
 }
