@@ -31,9 +31,6 @@ const CONVERSATIONS: usize = 64;
 /// Who listens to the broadcasters, and how many idle sockets there are.
 const LISTENERS: usize = 1_000;
 const SOCKETS: usize = 10_000;
-/// Messages of the two histories.
-const SHORT: usize = 10_000;
-const LONG: usize = 1_000_000;
 
 /// Everything that is measured.
 pub struct Stage {
@@ -144,7 +141,7 @@ impl Stage {
     /// Two conversations, a short one and a long one.
     pub async fn histories(&self) -> anyhow::Result<&[Filled; 2]> {
         let fill = |full| history::fill(&self.empty.target, self.load.part_of(full));
-        self.histories.get_or_try_init(|| async { Ok([fill(SHORT).await?, fill(LONG).await?]) }).await
+        self.histories.get_or_try_init(|| async { Ok([fill(history::SHORT).await?, fill(history::LONG).await?]) }).await
     }
 
     async fn fill(&self) -> anyhow::Result<Server> {

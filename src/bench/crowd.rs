@@ -116,7 +116,8 @@ pub async fn each<T, R>(
     Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
-fn id_in(body: &[u8]) -> io::Result<String> {
+/// The id of what was made.
+pub fn id_in(body: &[u8]) -> io::Result<String> {
     let thing: Value = serde_json::from_slice(body)?;
     let id = thing["id"].as_str().map(str::to_owned);
     id.ok_or_else(|| io::Error::other("the answer has no id"))

@@ -21,9 +21,10 @@ use super::{
 const PAGE: i64 = 50;
 /// Who read at once, where it is about how many pages there are and not about how long one takes.
 const READERS: usize = 16;
-/// Messages of the two conversations.
-const SHORT: usize = 10_000;
-const LONG: usize = 1_000_000;
+/// Messages of the short conversation.
+pub const SHORT: usize = 10_000;
+/// Messages of the long one.
+pub const LONG: usize = 1_000_000;
 /// What is read of the long conversation where it is read at one of its ends.
 const END: i64 = 5_000;
 

@@ -13,12 +13,14 @@ pub mod socket;
 pub mod usage;
 
 pub mod crowd;
+mod haystack;
 pub mod history;
 mod http;
 mod ledger;
 mod list;
 mod meter;
 pub mod nodes;
+mod search;
 pub mod send;
 pub mod words;
 
@@ -46,6 +48,10 @@ pub enum Scenario {
     History,
     /// The conversations of somebody who has 1,000.
     List,
+    /// Words among 1,000,000 messages in 1,000 conversations, by a member of 50 of these.
+    Search,
+    /// Sends while the index follows them, and while it may not.
+    Index,
     /// Sockets that open, prove who they are, and go.
     Connect,
     /// Two nodes between which Redis carries what is said at one and heard at the other; needs `REDIS_URL`.
@@ -91,6 +97,8 @@ pub async fn run(scenario: Scenario, target: &Target, load: &Load) -> anyhow::Re
         Scenario::Idle => Ok(vec![idle::run(target, load).await?]),
         Scenario::History => history::run(target, load).await,
         Scenario::List => Ok(vec![list::run(target, load).await?]),
+        Scenario::Search => search::run(target, load).await,
+        Scenario::Index => send::beside_index(target, load).await,
         Scenario::Connect => Ok(vec![connect::run(target, load).await?]),
         Scenario::Nodes => {
             let other = Server::beside(target).await?;

@@ -25,11 +25,14 @@ use super::{
     socket::{Mouth, Socket, push_text},
     words::{self, Heard},
 };
+use crate::store::filling;
 
 /// Who speaks at once.
 pub const SPEAKERS: usize = 64;
 /// What each has in flight where all speak in groups.
 const IN_FLIGHT: usize = 16;
+/// How often it is measured with and without the index.
+const ROUNDS: usize = 3;
 /// How long what is under way may take once nothing new is begun.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What all who take part share.
@@ -72,6 +75,22 @@ pub async fn direct(target: &Target, load: &Load, (speakers, in_flight): (usize,
     let readers = conversations.into_iter().zip(speakers.iter().cloned()).collect();
     let report = Report::new(format!("send, {} × {in_flight} in flight", speakers.len()), "messages");
     converse(target, (load, in_flight), participants, readers, report).await
+}
+
+/// Loads direct conversations as [`direct`] does, in turn while the index follows what is said, and while it may not.
+pub async fn beside_index(target: &Target, load: &Load) -> anyhow::Result<Vec<Report>> {
+    let database = target.database().await?;
+    let mut reports = Vec::new();
+    for _ in 0..ROUNDS {
+        let report = direct(target, load, (SPEAKERS, IN_FLIGHT)).await?;
+        reports.push(Report { scenario: "index follows".to_owned(), ..report });
+        let mut tx = database.pool().begin().await?;
+        filling::hold_index(&mut tx).await?;
+        let report = direct(target, load, (SPEAKERS, IN_FLIGHT)).await?;
+        reports.push(Report { scenario: "index held up".to_owned(), ..report });
+    }
+    database.close(Duration::ZERO).await;
+    Ok(reports)
 }
 
 /// Loads one group in which 64 people speak, and all hear all.

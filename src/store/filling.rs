@@ -1,4 +1,4 @@
-//! Filling a conversation with made-up messages, for measuring what a long one costs.
+//! Filling conversations with made-up messages, for measuring what many of them cost.
 
 use sqlx::{PgConnection, PgExecutor};
 
@@ -51,9 +51,60 @@ pub async fn count_as_indexed(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// A message that somebody might have sent.
+#[derive(Clone, Debug)]
+pub struct MadeUp {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// By whom.
+    pub sender_id: UserId,
+    /// The words.
+    pub body: String,
+    /// When.
+    pub created_at: Time,
+}
+
+/// Appends messages to their conversations, one after the other by their times.
+pub async fn say(db: &mut PgConnection, messages: &[MadeUp]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with new as materialized (
+             select conversation_id, sender_id, body, created_at,
+                    row_number() over (partition by conversation_id order by created_at) as place
+             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])
+                  as new(conversation_id, sender_id, body, created_at)),
+         head as (
+             update conversations
+             set head_seq = head_seq + more.count, message_no = message_no + more.count, active_at = more.latest
+             from (select conversation_id, count(*) as count, max(created_at) as latest
+                   from new
+                   group by conversation_id) as more
+             where id = more.conversation_id
+             returning id, head_seq - more.count as seq, message_no - more.count as no)
+         insert into messages (conversation_id, seq, changed_seq, id, no, sender_id, kind, body, fingerprint, created_at)
+         select head.id, head.seq + place, head.seq + place, gen_random_uuid(), head.no + place, sender_id, 'text', body,
+                uuid_send(gen_random_uuid()), created_at
+         from new
+         join head on head.id = new.conversation_id
+         order by created_at",
+        &messages.iter().map(|message| message.conversation_id.0).collect::<Vec<_>>(),
+        &messages.iter().map(|message| message.sender_id.0).collect::<Vec<_>>(),
+        &messages.iter().map(|message| message.body.clone()).collect::<Vec<_>>(),
+        &messages.iter().map(|message| message.created_at).collect::<Vec<_>>(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Keeps the index from following anything until the transaction ends.
+pub async fn hold_index(tx: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("lock table search_progress in exclusive mode").execute(tx).await?;
+    Ok(())
+}
+
 /// Tidies up after much was written, as PostgreSQL does by itself in time.
 pub async fn settle(db: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("vacuum (analyze) messages").execute(&mut *db).await?;
+    sqlx::query!("vacuum (analyze) messages, search_entries").execute(&mut *db).await?;
     sqlx::query!("checkpoint").execute(db).await?;
     Ok(())
 }

@@ -67,6 +67,32 @@ async fn a_person_sends_so_many_messages_a_minute() {
 }
 
 #[tokio::test]
+async fn each_sort_of_act_has_a_limit_of_its_own() {
+    let server = TestServer::with(|settings| {
+        (settings.edits_per_minute, settings.reactions_per_minute) = (1, 2);
+        settings.searches_per_minute = 3;
+    })
+    .await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let said = ada.says(&group, "One").await;
+
+    ada.edits(&said, "Two").await.expect(200);
+    is_limited(ada.edits(&said, "Three").await, 1);
+    for emoji in ["👍", "👎"] {
+        ada.reacts(&said, emoji).await.expect(200);
+    }
+    is_limited(ada.reacts(&said, "🎉").await, 2);
+    for _ in 0..3 {
+        ada.get("/search/messages?q=two").await.expect(200);
+    }
+    is_limited(ada.get("/search/messages?q=two").await, 3);
+
+    ada.says(&group, "None of these counts for another").await;
+    bob.reacts(&said, "👍").await.expect(200);
+}
+
+#[tokio::test]
 async fn who_waits_may_send_again() {
     let server = TestServer::with(|settings| settings.messages_per_minute = 120).await;
     let ada = server.person("ada").await;

@@ -2,13 +2,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
 };
 
 use nix::unistd::Pid;
+
+use super::shell::Shell;
 
 /// Makes a directory that PostgreSQL's account may enter, and says where. When the pipe closes, whatever main process
 /// still works in it is killed; the others end with it.
@@ -26,24 +25,16 @@ until rm -rf "$directory" 2>/dev/null; do sleep 0.05; done
 /// A directory that did not exist before.
 pub struct Directory {
     path: PathBuf,
-    shell: Child,
+    _shell: Shell,
 }
 
 impl Directory {
     /// Makes one.
     pub fn create() -> Self {
-        let mut shell = Command::new("bash")
-            .args(["-c", SCRIPT])
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("bash is installed");
-        let mut path = String::new();
-        let output = shell.stdout.take().expect("it is piped");
-        BufReader::new(output).read_line(&mut path).expect("the shell speaks UTF-8");
-        assert!(!path.trim().is_empty(), "no directory can be made; see above");
-        Self { path: PathBuf::from(path.trim()), shell }
+        let mut shell = Shell::run(SCRIPT);
+        let path = shell.answer();
+        assert!(!path.is_empty(), "no directory can be made; see above");
+        Self { path: PathBuf::from(path), _shell: shell }
     }
 
     /// Where it is.
@@ -69,12 +60,5 @@ impl Directory {
         let at_work =
             processes.filter(|process| fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == cluster));
         at_work.filter_map(|process| process.file_name().to_str()?.parse().ok().map(Pid::from_raw)).collect()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        self.shell.wait().ok();
     }
 }

@@ -20,6 +20,7 @@ pub mod redis_cluster;
 pub mod reply;
 pub mod school;
 pub mod server;
+pub mod shell;
 pub mod site;
 pub mod socket;
 pub mod token;

@@ -1,10 +1,6 @@
 //! A PostgreSQL that one test has for itself, to stop and to kill. Held by a pipe, and gone when this process is.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
-    process::{Child, ChildStdout, Command, Stdio},
-};
+use super::shell::Shell;
 
 /// Says where it is, and obeys until the pipe closes.
 const SCRIPT: &str = r#"
@@ -30,26 +26,16 @@ done
 /// A running PostgreSQL, which goes away with this.
 pub struct OwnPostgres {
     url: String,
-    shell: Child,
-    answers: BufReader<ChildStdout>,
+    shell: Shell,
 }
 
 impl OwnPostgres {
     /// Starts one; its database was never migrated.
     pub fn start() -> Self {
-        let mut shell = Command::new("bash")
-            .args([".ci/with-postgres", "bash", "-c", SCRIPT])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("bash is installed");
-        let answers = BufReader::new(shell.stdout.take().expect("it is piped"));
-        let mut this = Self { url: String::new(), shell, answers };
-        this.url = this.answer();
-        assert!(!this.url.is_empty(), "PostgreSQL does not start; see above");
-        this
+        let mut shell = Shell::with_postgres(SCRIPT, "");
+        let url = shell.answer();
+        assert!(!url.is_empty(), "PostgreSQL does not start; see above");
+        Self { url, shell }
     }
 
     /// How to connect to it.
@@ -73,20 +59,6 @@ impl OwnPostgres {
     }
 
     fn order(&mut self, word: &str) {
-        writeln!(self.shell.stdin.as_ref().expect("it is piped"), "{word}").expect("the shell obeys");
-        assert_eq!(self.answer(), "done");
-    }
-
-    fn answer(&mut self) -> String {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the shell speaks UTF-8");
-        line.trim().to_owned()
-    }
-}
-
-impl Drop for OwnPostgres {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        self.shell.wait().ok();
+        assert_eq!(self.shell.order(word), "done");
     }
 }

@@ -1,14 +1,8 @@
 //! One private PostgreSQL for the whole test process, and a database of its own for each test.
-//!
-//! Trap: nothing of it may outlive this process, even one that is killed. So a shell starts it, waits at a pipe of which
-//! only this process holds the other end, and takes everything down when that closes.
 
 use std::{
-    io::{BufRead, BufReader},
     net::SocketAddr,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{ChildStdin, Command, Stdio},
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
@@ -20,6 +14,8 @@ use colloquy::boot::database::MIGRATIONS;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
+
+use super::{shell::Shell, until};
 
 static POSTGRES: LazyLock<Postgres> = LazyLock::new(Postgres::start);
 
@@ -37,8 +33,7 @@ struct Postgres {
     url: String,
     made: AtomicU32,
     orders: mpsc::UnboundedSender<Order>,
-    /// The shell's end of the pipe closes with ours.
-    _alive: ChildStdin,
+    _shell: Shell,
 }
 
 enum Order {
@@ -96,34 +91,20 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        POSTGRES.order(Order::Drop { name: self.name.clone() });
+        // Where the keeper is gone the test has failed by that already, and a panic in a drop would end all the others.
+        POSTGRES.orders.send(Order::Drop { name: self.name.clone() }).ok();
     }
 }
 
 impl Postgres {
-    #[expect(
-        clippy::zombie_processes,
-        reason = "It lives as long as this process, which is waited for by its own parent."
-    )]
     fn start() -> Self {
-        let mut shell = Command::new("bash")
-            .args([".ci/with-postgres", "bash", "-c", r#"echo "$DATABASE_URL"; exec cat >/dev/null"#])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env("POSTGRES_OPTIONS", OPTIONS)
-            // Out of reach of a Ctrl-C, which ends this process, and thereby the shell in good order.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("bash is installed");
-        let mut url = String::new();
-        BufReader::new(shell.stdout.take().expect("it is piped")).read_line(&mut url).expect("the shell speaks UTF-8");
+        let mut shell = Shell::with_postgres(r#"echo "$DATABASE_URL"; exec cat >/dev/null"#, OPTIONS);
+        let url = shell.answer();
         assert!(!url.is_empty(), "PostgreSQL does not start; see above");
-        let url = url.trim().to_owned();
         let (orders, ordered) = mpsc::unbounded_channel();
         let admin_url = url.clone();
         thread::spawn(move || keep(&admin_url, ordered));
-        Self { url, made: AtomicU32::new(0), orders, _alive: shell.stdin.take().expect("it is piped") }
+        Self { url, made: AtomicU32::new(0), orders, _shell: shell }
     }
 
     fn order(&self, order: Order) {
@@ -151,8 +132,10 @@ async fn keep(url: &str, mut orders: mpsc::UnboundedReceiver<Order>) {
     }
 }
 
+/// Has a statement carried out, in a while: somebody of PostgreSQL's own may just be looking at a database.
 async fn run(admin: &mut PgConnection, statement: String) {
-    admin.execute(AssertSqlSafe(statement)).await.expect("databases come and go at our word");
+    let what = format!("PostgreSQL does `{statement}`");
+    until(&what, async || admin.execute(AssertSqlSafe(statement.clone())).await.ok()).await;
 }
 
 /// The same server's URL with another database.

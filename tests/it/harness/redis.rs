@@ -1,10 +1,7 @@
 //! A private Redis, for tests of several nodes. Like PostgreSQL it is held by a pipe, and gone when this process is.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
     sync::{Mutex, MutexGuard},
 };
 
@@ -12,6 +9,8 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use super::shell::Shell;
 
 /// Starts the server on a socket in a directory of its own, says where, and obeys until the pipe closes.
 const SCRIPT: &str = r#"
@@ -41,39 +40,31 @@ rm -rf "$directory"
 /// A running Redis, which goes away with this.
 pub struct Redis {
     url: String,
-    shell: Child,
-    answers: Mutex<BufReader<ChildStdout>>,
+    shell: Mutex<Shell>,
     pid: Mutex<Pid>,
 }
 
 impl Redis {
     /// Starts one.
     pub fn start() -> Self {
-        let mut shell = Command::new("bash")
-            .args(["-c", SCRIPT])
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("bash is installed");
-        let mut answers = BufReader::new(shell.stdout.take().expect("it is piped"));
-        let (pid, socket) = started(&mut answers);
-        Self { url: format!("unix://{socket}"), shell, answers: Mutex::new(answers), pid: Mutex::new(pid) }
+        let mut shell = Shell::run(SCRIPT);
+        let (pid, socket) = read_start(&shell.answer());
+        Self { url: format!("unix://{socket}"), shell: Mutex::new(shell), pid: Mutex::new(pid) }
     }
 
     /// Ends it as a crash would; what it knew is gone.
     pub fn kill(&self) {
-        answer(&mut *self.order("kill"));
+        self.order("kill");
     }
 
     /// Starts it again where it was.
     pub fn start_again(&self) {
-        *self.pid() = started(&mut *self.order("start")).0;
+        *self.pid() = read_start(&self.order("start")).0;
     }
 
     /// Makes it forget everything.
     pub fn flush(&self) {
-        assert_eq!(answer(&mut *self.order("flush")), "OK");
+        assert_eq!(self.order("flush"), "OK");
     }
 
     /// Stops it answering, as if it were far too slow.
@@ -96,10 +87,8 @@ impl Redis {
         PathBuf::from(self.url.strip_prefix("unix://").expect("it listens on a socket"))
     }
 
-    fn order(&self, word: &str) -> MutexGuard<'_, BufReader<ChildStdout>> {
-        let answers = self.answers.lock().expect("nobody panics with it");
-        writeln!(self.shell.stdin.as_ref().expect("it is piped"), "{word}").expect("the shell obeys");
-        answers
+    fn order(&self, word: &str) -> String {
+        self.shell.lock().expect("nobody panics with it").order(word)
     }
 
     fn signal(&self, signal: Signal) {
@@ -111,21 +100,8 @@ impl Redis {
     }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        self.shell.wait().ok();
-    }
-}
-
-fn started(answers: &mut impl BufRead) -> (Pid, String) {
-    let says = answer(answers);
+/// Which process it is, and where its socket.
+fn read_start(says: &str) -> (Pid, String) {
     let (pid, socket) = says.split_once(' ').expect("Redis starts; see above");
     (Pid::from_raw(pid.parse().expect("it is a number")), socket.to_owned())
-}
-
-fn answer(answers: &mut impl BufRead) -> String {
-    let mut line = String::new();
-    answers.read_line(&mut line).expect("the shell speaks UTF-8");
-    line.trim().to_owned()
 }

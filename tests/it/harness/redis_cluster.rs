@@ -1,15 +1,13 @@
 //! A private Redis Cluster, held by a pipe as a [single Redis](super::redis) is.
 
-use std::{
-    io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
-    process::{Child, Command, Stdio},
-};
+use std::process::Command;
 
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use super::shell::Shell;
 
 /// Starts three masters, each with a replica, on ports that nobody else has, says where, and waits until the pipe closes.
 const CLUSTER: &str = r#"
@@ -65,26 +63,18 @@ for port in $to $from "${masters[@]}"; do redis-cli -p $port cluster setslot $sl
 pub struct RedisCluster {
     url: String,
     pids: Vec<Pid>,
-    shell: Child,
+    _shell: Shell,
 }
 
 impl RedisCluster {
     /// Starts one.
     pub fn start() -> Self {
-        let mut shell = Command::new("bash")
-            .args(["-c", CLUSTER])
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("bash is installed");
-        let mut says = String::new();
-        let output = shell.stdout.take().expect("it is piped");
-        BufReader::new(output).read_line(&mut says).expect("the shell speaks UTF-8");
+        let mut shell = Shell::run(CLUSTER);
+        let says = shell.answer();
         let mut words = says.split_whitespace();
         let url = words.next().expect("the cluster starts; see above").to_owned();
         let pids = words.map(|pid| Pid::from_raw(pid.parse().expect("it is a number"))).collect();
-        Self { url, pids, shell }
+        Self { url, pids, _shell: shell }
     }
 
     /// How to connect to it: by any of its servers.
@@ -103,12 +93,5 @@ impl RedisCluster {
         let mut moving = Command::new("bash");
         let moved = moving.args(["-c", MOVE_SLOT, "move", key]).args(ports).output().expect("bash is installed");
         assert!(moved.status.success(), "{}", String::from_utf8_lossy(&moved.stderr));
-    }
-}
-
-impl Drop for RedisCluster {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        self.shell.wait().ok();
     }
 }

@@ -4,6 +4,7 @@
 mod chance;
 mod equal;
 mod model;
+mod rush;
 mod script;
 
 use colloquy::config::settings::Settings;

@@ -2,4 +2,5 @@
 
 mod coaching;
 mod files;
+mod rush;
 mod words;

@@ -3,11 +3,15 @@
 mod files;
 mod plans;
 
-use chrono::{Duration, SecondsFormat};
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use colloquy::domain::clock::Clock;
 use futures_util::future::join;
 use serde_json::{Value, json};
 
-use crate::harness::{id, new_id, person::Person, reply::Reply, seq, server::TestServer, until, with};
+use crate::harness::{
+    id, new_id, person::Person, postgres::Database, process::Process, reply::Reply, seq, server::TestServer, until,
+    with,
+};
 
 /// So many seconds from now, by a node's clock.
 fn after(node: &TestServer, seconds: i64) -> String {
@@ -144,6 +148,48 @@ async fn plans_survive_a_restart_and_a_node_that_is_gone() {
     let ada = ada.at(&server);
     server.clock.advance(Duration::seconds(60));
 
+    assert_eq!(settled(&ada, &plan).await["state"], "sent");
+    assert_eq!(ada.words(&group).await, ["Later"]);
+}
+
+#[tokio::test]
+async fn what_is_due_is_sent_within_a_second() {
+    let (north, south) = TestServer::pair().await;
+    let ada = north.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let mut socket = ada.at(&south).socket().await;
+
+    let mut late = Vec::new();
+    for number in 0..5 {
+        // By the clock on the wall, which nobody moves.
+        let time = north.clock.now() + Duration::milliseconds(700);
+        let maker = ada.at(if number % 2 == 0 { &north } else { &south });
+        plans(&maker, &group, "Now", &time.to_rfc3339_opts(SecondsFormat::Micros, true)).await;
+        let said = socket.hears("message:new").await["data"].clone();
+        let sent_at: DateTime<Utc> = said["created_at"].as_str().and_then(|at| at.parse().ok()).expect("it has a time");
+        late.push(sent_at - time);
+    }
+
+    assert!(late.iter().all(|late| *late >= Duration::zero()), "nothing is sent before its time: {late:?}");
+    // The best of some, since the machine may be busy with other tests.
+    assert!(late.iter().min().is_some_and(|late| *late < Duration::seconds(1)), "{late:?}");
+}
+
+#[tokio::test]
+async fn a_plan_outlives_a_crash_and_is_sent_once() {
+    let database = Database::create().await;
+    let variables = [("DATABASE_URL", database.url())];
+    let (one, other) = (Process::start(&variables).await, Process::start(&variables).await);
+    let ada = one.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let time = (Clock::default().now() + Duration::seconds(2)).to_rfc3339_opts(SecondsFormat::Micros, true);
+    let plan = plans(&ada, &group, "Later", &time).await;
+    one.kill().await;
+    other.kill().await;
+
+    let again = [Process::start(&variables).await, Process::start(&variables).await];
+
+    let ada = ada.at(&again[0]);
     assert_eq!(settled(&ada, &plan).await["state"], "sent");
     assert_eq!(ada.words(&group).await, ["Later"]);
 }
