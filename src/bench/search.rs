@@ -84,11 +84,14 @@ enum Kind {
     Link,
 }
 
+/// Whether a message is to be found.
+type Fits = Box<dyn Fn(&Vocabulary, &Said) -> bool>;
+
 /// A question, and what it must find.
 struct Question {
     path: String,
     is_newest: bool,
-    fits: Box<dyn Fn(&Vocabulary, &Said) -> bool>,
+    fits: Fits,
 }
 
 #[derive(Deserialize)]
@@ -254,7 +257,7 @@ impl Haystack {
         let (common, other, rare) = (rank(0..20), rank(20..2_000), rank(2_000..30_000));
         let (two, place, sort) = (rank(0..2) == 0, rank(0..1_000), rank(0..2) == 0);
         let word = |rank| self.vocabulary.word(rank);
-        let (line, fits): (String, Box<dyn Fn(&Vocabulary, &Said) -> bool>) = match kind {
+        let (line, fits): (String, Fits) = match kind {
             Kind::Common => (word(common).to_owned(), Box::new(move |_, said| said.words.contains(&common))),
             Kind::Rare => (word(rare).to_owned(), Box::new(move |_, said| said.words.contains(&rare))),
             Kind::Both if two => (
