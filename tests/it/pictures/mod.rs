@@ -14,9 +14,10 @@ use crate::{
             png_with_words, webp_with_words,
         },
         client::Client,
-        files::{keeps_only, kept, uploads},
         directory::Directory,
-        each, id, new_id,
+        each,
+        files::{keeps_only, kept, uploads},
+        id, new_id,
         server::TestServer,
     },
 };

@@ -6,9 +6,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{after, cancels, changes, settled};
-use crate::{
-    attachments::{keeps_only, uploads},
-    harness::{id, new_id, person::Person, server::TestServer},
+use crate::harness::{
+    files::{keeps_only, uploads},
+    id, new_id,
+    person::Person,
+    server::TestServer,
 };
 
 /// A node whose people stay signed in for some days.

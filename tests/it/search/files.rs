@@ -4,10 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
 
 use super::{asks, bodies, finds, finds_all, searches, settled};
-use crate::{
-    attachments::uploads,
-    harness::{id, person::Person, server::TestServer},
-};
+use crate::harness::{files::uploads, id, person::Person, server::TestServer};
 
 /// One transparent dot.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
