@@ -101,7 +101,7 @@ pub(super) async fn remove(tx: &mut PgConnection, user: UserId, now: Time) -> Re
     exchange(tx, before, None, now).await
 }
 
-/// Keeps the picture that somebody has from now on, and lets go of the one before.
+/// Keeps the picture that somebody has from now on, and lets go of the one before, which nobody must have any more.
 pub(super) async fn exchange(
     tx: &mut PgConnection,
     before: Option<BlobId>,
