@@ -354,7 +354,7 @@ impl Draft {
     pub fn fingerprint(&self) -> Vec<u8> {
         let mut mentions = self.mentions.clone();
         mentions.sort_unstable();
-        let metadata = self.metadata.as_ref().map(canonical);
+        let metadata = self.metadata.as_ref().map(text::canonical);
         let (words, mentions) = ((self.kind, &self.body, metadata, &self.location), (self.mentions_all, mentions));
         let chosen = json!([words, self.reply_to, mentions, self.attachment_ids, self.expires_in]);
         // Who forwards chooses the message and not its words, which may be edited before a retry.
@@ -391,19 +391,4 @@ fn check_mentions(mentions: &[UserId]) -> Result<()> {
         return Err(Error::field("mentions", "too_many", format!("At most {} mentions.", limits::MENTIONS)));
     }
     Ok(())
-}
-
-/// JSON with sorted keys, so that the order in which a client writes them makes no difference.
-fn canonical(value: &Value) -> String {
-    match value {
-        Value::Object(fields) => {
-            let mut sorted: Vec<_> = fields.iter().collect();
-            sorted.sort_unstable_by_key(|(key, _)| *key);
-            let fields: Vec<_> =
-                sorted.iter().map(|(key, value)| format!("{}:{}", json!(key), canonical(value))).collect();
-            format!("{{{}}}", fields.join(","))
-        }
-        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        _ => value.to_string(),
-    }
 }

@@ -1,6 +1,6 @@
 //! What text and metadata people may write, and for how long.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     error::{Error, Result},
@@ -61,5 +61,20 @@ pub fn preview(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => text[..end].to_owned(),
         None => text.to_owned(),
+    }
+}
+
+/// JSON with sorted keys, so that the order in which a client writes them makes no difference.
+pub fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut sorted: Vec<_> = fields.iter().collect();
+            sorted.sort_unstable_by_key(|(key, _)| *key);
+            let fields: Vec<_> =
+                sorted.iter().map(|(key, value)| format!("{}:{}", json!(key), canonical(value))).collect();
+            format!("{{{}}}", fields.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        _ => value.to_string(),
     }
 }

@@ -6,7 +6,7 @@ use sqlx::PgExecutor;
 use crate::domain::{
     clock::Time,
     ids::{BlobId, UserId},
-    user::{Block, Profile},
+    user::Block,
 };
 
 struct BlockRow {
@@ -130,16 +130,7 @@ pub async fn list(
 
 impl From<BlockRow> for Block {
     fn from(row: BlockRow) -> Self {
-        let profile = Profile {
-            id: row.id,
-            external_id: row.external_id,
-            username: row.username,
-            display_name: row.display_name,
-            avatar: row.avatar,
-            metadata: row.metadata,
-            roles: row.roles,
-            created_at: row.created_at,
-        };
+        let profile = profile!(row.id, row);
         Self { profile, created_at: row.blocked_at }
     }
 }

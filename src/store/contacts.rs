@@ -117,22 +117,7 @@ pub async fn search(
     )
     .fetch_all(tx)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Found {
-            rank: row.rank,
-            profile: Profile {
-                id: row.id,
-                external_id: row.external_id,
-                username: row.username,
-                display_name: row.display_name,
-                avatar: row.avatar,
-                metadata: row.metadata,
-                roles: row.roles,
-                created_at: row.created_at,
-            },
-        })
-        .collect())
+    Ok(rows.into_iter().map(|row| Found { rank: row.rank, profile: profile!(row.id, row) }).collect())
 }
 
 #[cfg(test)]

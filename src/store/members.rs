@@ -8,7 +8,6 @@ use crate::domain::{
     conversation::{ConversationKind, HistoryRule},
     ids::{BlobId, ConversationId, UserId},
     member::{Participant, Role, Standing},
-    user::Profile,
 };
 
 /// Selects participants with their profiles; the rest of the statement follows the joins.
@@ -64,16 +63,7 @@ impl From<Row> for Participant {
             joined_at: row.joined_at,
             left_at: row.left_at,
             changed_seq: row.changed_seq,
-            user: Profile {
-                id: row.user_id,
-                external_id: row.external_id,
-                username: row.username,
-                display_name: row.display_name,
-                avatar: row.avatar,
-                metadata: row.metadata,
-                roles: row.roles,
-                created_at: row.created_at,
-            },
+            user: profile!(row.user_id, row),
         }
     }
 }

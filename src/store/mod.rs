@@ -3,6 +3,22 @@
 //!
 //! Plain functions over a connection: the double of PostgreSQL, in tests too, is PostgreSQL.
 
+/// A profile out of any row that has its columns; the id is given, for it is called differently here and there.
+macro_rules! profile {
+    ($id:expr, $row:ident) => {
+        crate::domain::user::Profile {
+            id: $id,
+            external_id: $row.external_id,
+            username: $row.username,
+            display_name: $row.display_name,
+            avatar: $row.avatar,
+            metadata: $row.metadata,
+            roles: $row.roles,
+            created_at: $row.created_at,
+        }
+    };
+}
+
 pub mod attachments;
 pub mod audiences;
 pub mod avatars;

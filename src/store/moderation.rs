@@ -6,7 +6,6 @@ use crate::domain::{
     clock::Time,
     ids::{AuditId, BlobId, ConversationId, MessageId, ReportId, UserId},
     moderation::{Account, AuditAction, AuditEntry, Report, ReportFilter, ReportState},
-    user::Profile,
 };
 
 /// Selects reports; the rest of the statement follows the table's name.
@@ -185,16 +184,7 @@ pub async fn accounts(
     .fetch_all(db)
     .await?;
     let account = rows.into_iter().map(|row| Account {
-        profile: Profile {
-            id: row.id,
-            external_id: row.external_id,
-            username: row.username,
-            display_name: row.display_name,
-            avatar: row.avatar,
-            metadata: row.metadata,
-            roles: row.roles,
-            created_at: row.created_at,
-        },
+        profile: profile!(row.id, row),
         banned_until: row.banned_until,
         deleted_at: row.deleted_at,
     });

@@ -8,6 +8,29 @@ use crate::domain::{
     ids::{BlobId, ConversationId, UserId},
 };
 
+/// The shared part of a conversation out of any row that has its columns, without its participants.
+macro_rules! conversation {
+    ($id:expr, $row:ident) => {
+        crate::domain::conversation::Conversation {
+            id: $id,
+            kind: $row.kind,
+            category: $row.category,
+            name: $row.name,
+            description: $row.description,
+            avatar: $row.avatar,
+            history_for_new_members: $row.history_for_new_members,
+            members_may_pin: $row.members_may_pin,
+            expires_in: $row.expires_in,
+            created_by: $row.created_by,
+            created_at: $row.created_at,
+            updated_at: $row.updated_at,
+            head_seq: $row.head_seq,
+            participant_count: $row.member_count,
+            participants: Vec::new(),
+        }
+    };
+}
+
 mod own;
 
 pub use own::*;
@@ -211,23 +234,7 @@ pub async fn shared(db: &mut PgConnection, id: ConversationId) -> sqlx::Result<O
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| Conversation {
-        id,
-        kind: row.kind,
-        category: row.category,
-        name: row.name,
-        description: row.description,
-        avatar: row.avatar,
-        history_for_new_members: row.history_for_new_members,
-        members_may_pin: row.members_may_pin,
-        expires_in: row.expires_in,
-        created_by: row.created_by,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-        head_seq: row.head_seq,
-        participant_count: row.member_count,
-        participants: Vec::new(),
-    }))
+    Ok(row.map(|row| conversation!(id, row)))
 }
 
 /// The heads of many logs.

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     clock::Time,
-    conversation::{Conversation, ConversationFilter, ConversationKind, HistoryRule, OwnConversation},
+    conversation::{ConversationFilter, ConversationKind, HistoryRule, OwnConversation},
     ids::{BlobId, ConversationId, UserId},
     member::Role,
     preferences::{Notify, Preferences},
@@ -96,23 +96,7 @@ struct Row {
 
 impl From<Row> for OwnRow {
     fn from(row: Row) -> Self {
-        let shared = Conversation {
-            id: row.conversation_id,
-            kind: row.kind,
-            category: row.category,
-            name: row.name,
-            description: row.description,
-            avatar: row.avatar,
-            history_for_new_members: row.history_for_new_members,
-            members_may_pin: row.members_may_pin,
-            expires_in: row.expires_in,
-            created_by: row.created_by,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            head_seq: row.head_seq,
-            participant_count: row.member_count,
-            participants: Vec::new(),
-        };
+        let shared = conversation!(row.conversation_id, row);
         let preferences = Preferences {
             pinned_at: row.pinned_at,
             archived_at: row.archived_at,
