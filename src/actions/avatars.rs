@@ -1,5 +1,6 @@
 //! Avatars: the pictures of people and groups. Each new one is a version of its own, and nobody else's.
 
+use bytes::Bytes;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -35,7 +36,7 @@ pub struct Upload {
 
 impl Upload {
     /// Takes what has come of it.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.staged.write(bytes).await
     }
 }
@@ -101,7 +102,7 @@ pub(super) async fn remove(tx: &mut PgConnection, user: UserId, now: Time) -> Re
     exchange(tx, before, None, now).await
 }
 
-/// Keeps the picture that somebody has from now on, and lets go of the one before, which nobody must have any more.
+/// Keeps the picture that somebody has from now on, and lets go of the one before.
 pub(super) async fn exchange(
     tx: &mut PgConnection,
     before: Option<BlobId>,
@@ -131,7 +132,7 @@ async fn replace_own(ctx: &Context, caller: &Caller, avatar: Option<BlobId>) -> 
 
 /// Makes the squares and puts them into the vault, under a name that is written down first.
 async fn deposit(ctx: &Context, upload: Upload, filename: String) -> Result<BlobId> {
-    let mut file = upload.staged.complete().await?.file;
+    let mut file = upload.staged.complete()?.file;
     let squares = ctx.media.open(move || {
         let file_type = sniff::type_of(&mut file, &filename)?;
         pictures::avatar(&mut file, file_type)

@@ -56,6 +56,7 @@ pub mod sessions;
 pub mod sync;
 pub mod typing;
 pub mod unread;
+pub mod uploads;
 pub mod users;
 pub mod writer;
 
@@ -118,6 +119,12 @@ impl Context {
     pub async fn spend_as(&self, limit: Limit, user: UserId, roles: &[String]) -> Result<()> {
         let quota = self.quota(limit, roles);
         self.cluster.limits.spend(limit, Share { key: user.to_string(), quota }).await
+    }
+
+    /// Takes back what was counted, where nothing came of it.
+    pub async fn give_back(&self, limit: Limit, caller: &Caller) {
+        let quota = self.quota(limit, &caller.roles);
+        self.cluster.limits.give_back(limit, &[Share { key: caller.user_id.to_string(), quota }]).await;
     }
 
     /// How often somebody of these roles may do something; 0 is no limit.

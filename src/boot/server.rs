@@ -35,10 +35,14 @@ use crate::{
 
 /// How long a connection may take to send a request's head.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// Threads of each worker for what would hold it up: files, for a disk does little at once, and each thread takes memory.
+const BLOCKING_THREADS: usize = 4;
 /// How long a peer may leave what we write unread before its connection is cut.
 const DEAF_PATIENCE: Duration = Duration::from_secs(30);
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
+/// Headers of answers that scripts of other sites may read, besides those of uploads.
+const EXPOSED: [&str; 5] = ["X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 /// Over how long the sockets of a leaving node are told to come back.
 const RETURN_SPREAD: Duration = Duration::from_secs(5);
 
@@ -143,6 +147,7 @@ fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &Cancellatio
             .wrap(from_fn(http::middleware::observe))
     })
     .workers(workers)
+    .worker_max_blocking_threads(BLOCKING_THREADS)
     .backlog(BACKLOG)
     .tcp_nodelay(true)
     .client_request_timeout(HEAD_PATIENCE)
@@ -175,7 +180,7 @@ fn cors(origins: &AllowedOrigins) -> Cors {
         .allowed_origin_fn(move |_, head| origins.check(head.headers()).is_ok())
         .allow_any_method()
         .allow_any_header()
-        .expose_headers(["X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"])
+        .expose_headers(EXPOSED.into_iter().chain(http::uploads::protocol::HEADERS))
         .block_on_origin_mismatch(false)
         .max_age(3600)
 }

@@ -80,7 +80,8 @@ pub struct Settings {
     #[arg(long, env = "COLLOQUY_POLICY_FILE", value_name = "FILE", global = true, value_parser = parse::absolute_path)]
     pub policy_file: Option<PathBuf>,
 
-    /// The URL of the store for files (file, s3, gs or az); by default they are in the data directory.
+    /// The URL of the store for files (file, s3, gs or az; its query may say more, such as an endpoint); by default they are
+    /// in the data directory.
     #[arg(long, env = "COLLOQUY_STORAGE_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub storage_url: Option<Secret>,
 

@@ -48,6 +48,9 @@ pub enum Error {
     /// A file is of a type that is not taken, or not what it says it is.
     #[error("{0}")]
     UnsupportedFile(String),
+    /// Bytes changed on their way.
+    #[error("The bytes that came are not those that the checksum is of.")]
+    ChecksumMismatch,
     /// The store of files is full; nothing was kept.
     #[error("There is no room for the file.")]
     StorageFull,
@@ -151,6 +154,21 @@ pub enum Conflict {
     /// The scheduled message was sent, failed or was cancelled.
     #[error("The scheduled message is not pending any more.")]
     NotPending,
+    /// A message has the file.
+    #[error("A message has this file; delete the message.")]
+    AttachmentTaken,
+    /// The upload is at another byte.
+    #[error("The upload is not where these bytes begin; ask how far it is.")]
+    WrongOffset,
+    /// What was announced is there.
+    #[error("The upload is complete; its attachment is there.")]
+    UploadComplete,
+    /// Nothing has come into the store of files yet.
+    #[error("The file is not there yet; put it to the URL first.")]
+    NotUploaded,
+    /// The store of files takes nothing but from this server.
+    #[error("The store of files takes nothing directly; upload to this server.")]
+    Unsupported,
     /// They are in the conversation already.
     #[error("They are in the conversation already.")]
     AlreadyMember,
@@ -194,6 +212,7 @@ impl Error {
             Self::Invalid(_) => "validation_failed",
             Self::TooLarge { .. } => "payload_too_large",
             Self::UnsupportedFile(_) => "unsupported_media_type",
+            Self::ChecksumMismatch => "checksum_mismatch",
             Self::StorageFull => "storage_full",
             Self::Malformed(_) => "bad_request",
             Self::SlowDown { .. } => "rate_limited",

@@ -28,6 +28,10 @@ pub const REACTION_USERS: usize = 10;
 pub const ATTACHMENTS: usize = 10;
 /// Numbers in a waveform.
 pub const WAVEFORM_BARS: usize = 100;
+/// Files of one person that are announced and not there yet.
+pub const UPLOADS: usize = 100;
+/// Parts in which a file may come.
+pub const UPLOAD_PARTS: usize = 5_000;
 /// Characters in the name of a file.
 pub const FILENAME_CHARACTERS: usize = 200;
 /// Seconds for which a message stays at most, where it does not stay for good.

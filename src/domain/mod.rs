@@ -25,4 +25,5 @@ pub mod search;
 pub mod session;
 pub mod sync;
 pub mod text;
+pub mod upload;
 pub mod user;

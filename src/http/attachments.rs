@@ -1,7 +1,7 @@
 //! REST for files: uploading them, and URLs to their bytes.
 
 use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::{delete, get, http::StatusCode, post};
+use actix_web::{delete, get, http::StatusCode, post, web};
 use futures_util::StreamExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -9,6 +9,7 @@ use super::{
     answer::{Answer, Outcome},
     extract::{Ctx, Form, Json, Path, Signed},
     problem::Problem,
+    unrouted,
 };
 use crate::{
     actions::attachments::{
@@ -32,7 +33,10 @@ const FIELD_BYTES: usize = 1024;
 
 /// Registers the handlers.
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(upload_attachment).service(sign_attachments).service(get_attachment).service(delete_attachment);
+    config.service(upload_attachment).service(sign_attachments);
+    // Its path looks like that of a file.
+    config.route("/attachments/sign", web::to(unrouted::refuse));
+    config.service(get_attachment).service(delete_attachment);
 }
 
 /// Upload a file.
@@ -53,12 +57,8 @@ async fn upload_attachment(
     id: Path<ConversationId>,
     form: Form,
 ) -> Outcome<SignedAttachmentView> {
-    let upload = upload::begin(&ctx, &caller.0, id.0).await?;
-    let uploaded = receive(&ctx, &caller.0, upload, form.0).await?;
-    let is_new = matches!(uploaded, Uploaded::New(_));
-    let (Uploaded::New(stored) | Uploaded::Before(stored)) = uploaded;
-    let signed = serve::sign_one(&ctx, caller.0.user_id, stored, serve::expiry(&ctx)).await?;
-    Ok(Answer::created_if(is_new, view(signed)))
+    let uploaded = receive(&ctx, &caller.0, id.0, form.0).await?;
+    Ok(show(&ctx, &caller.0, uploaded).await?)
 }
 
 /// Get a file, with fresh URLs to its bytes.
@@ -89,15 +89,34 @@ async fn sign_attachments(
 }
 
 /// Take back a file that no message has.
-#[utoipa::path(tag = "attachments", responses((status = 204)))]
+#[utoipa::path(tag = "attachments", responses(
+    (status = 204),
+    (status = 409, description = "A message has it (`attachment_taken`).")))]
 #[delete("/attachments/{attachment_id}")]
 async fn delete_attachment(ctx: Ctx, caller: Signed, id: Path<AttachmentId>) -> Outcome<()> {
     collect::take_back(&ctx, &caller.0, id.0).await?;
     Ok(Answer::NoContent)
 }
 
+/// What a client is shown of a file that is in.
+pub(super) async fn show(
+    ctx: &Ctx,
+    caller: &Caller,
+    uploaded: Uploaded,
+) -> Result<Answer<SignedAttachmentView>, Error> {
+    let is_new = matches!(uploaded, Uploaded::New(_));
+    let (Uploaded::New(stored) | Uploaded::Before(stored)) = uploaded;
+    let signed = serve::sign_one(ctx, caller.user_id, stored, serve::expiry(ctx)).await?;
+    Ok(Answer::created_if(is_new, view(signed)))
+}
+
 /// Reads the form: perhaps an id and a waveform, then the file.
-async fn receive(ctx: &Ctx, caller: &Caller, mut upload: Upload, mut form: Multipart) -> Result<Uploaded, Problem> {
+async fn receive(
+    ctx: &Ctx,
+    caller: &Caller,
+    conversation: ConversationId,
+    mut form: Multipart,
+) -> Result<Uploaded, Problem> {
     let (mut id, mut waveform) = (None, Vec::new());
     while let Some(field) = form.next().await {
         let mut field = field.map_err(|error| unreadable(&error))?;
@@ -106,15 +125,26 @@ async fn receive(ctx: &Ctx, caller: &Caller, mut upload: Upload, mut form: Multi
             Some("waveform") => waveform = read_waveform(&mut field).await?,
             Some("file") => {
                 let filename = filename(&field);
-                while let Some(chunk) = field.next().await {
-                    upload.write(&chunk.map_err(|error| unreadable(&error))?).await?;
-                }
-                return Ok(upload.finish(ctx, caller, Said { id, filename, waveform }).await?);
+                let mut upload = upload::begin(ctx, caller, conversation, id).await?;
+                return match fill(&mut upload, field).await {
+                    Ok(()) => Ok(upload.finish(ctx, caller, Said { id, filename, waveform }).await?),
+                    Err(problem) => {
+                        upload.abandon(ctx, caller).await;
+                        Err(problem)
+                    }
+                };
             }
             _ => while field.next().await.is_some_and(|chunk| chunk.is_ok()) {},
         }
     }
     Err(Error::field("file", "required", "The form has no field `file`.").into())
+}
+
+async fn fill(upload: &mut Upload, mut field: Field) -> Result<(), Problem> {
+    while let Some(chunk) = field.next().await {
+        upload.write(chunk.map_err(|error| unreadable(&error))?).await?;
+    }
+    Ok(())
 }
 
 async fn read_id(field: &mut Field) -> Result<AttachmentId, Problem> {

@@ -125,7 +125,7 @@ async fn receive(upload: &mut Upload, mut form: Multipart) -> Result<String, Pro
         if field.name() == Some("file") {
             let filename = filename(&field);
             while let Some(chunk) = field.next().await {
-                upload.write(&chunk.map_err(|error| unreadable(&error))?).await?;
+                upload.write(chunk.map_err(|error| unreadable(&error))?).await?;
             }
             return Ok(filename);
         }

@@ -92,8 +92,9 @@ pub fn openapi() -> openapi::OpenApi {
         .split_for_parts();
     let schemas = &document.components.get_or_insert_default().schemas;
     for (path, item) in &mut document.paths.paths {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
+        let writing = [&mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        let reading = [&mut item.get, &mut item.head, &mut item.options];
+        for operation in writing.into_iter().chain(reading).flatten() {
             add_path_parameters(path, operation);
             describe_successes(operation);
             release_bodies(operation, schemas);
@@ -190,6 +191,14 @@ fn release_bodies(operation: &mut Operation, schemas: &BTreeMap<String, RefOr<Sc
 fn add_refusals(operation: &mut Operation) {
     let responses: &mut BTreeMap<String, RefOr<Response>> = &mut operation.responses.responses;
     let on_body = operation.request_body.as_ref().map_or([].as_slice(), |_| &BODY_REFUSALS);
+    for (status, response) in &mut *responses {
+        if let RefOr::T(own) = response
+            && status.starts_with(['4', '5'])
+            && own.content.is_empty()
+        {
+            *response = refusal(&own.description);
+        }
+    }
     for (status, says) in REFUSALS.iter().chain(on_body) {
         responses.entry((*status).to_owned()).or_insert_with(|| refusal(says));
     }

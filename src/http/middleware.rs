@@ -9,7 +9,7 @@ use actix_web::{
     error::InternalError,
     http::{
         StatusCode,
-        header::{self, HeaderMap, HeaderValue},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
 };
@@ -37,7 +37,7 @@ pub async fn observe(
         let problem = Problem::plain(StatusCode::BAD_REQUEST, "bad_request", "U+0000 is not allowed in text.");
         request.into_response(problem.response(&id))
     } else {
-        let is_file = brings_a_file(&request);
+        let is_file = brings_a_file(&request) || completes_a_file(&request);
         // No clone of the request may be held meanwhile: the router writes into it.
         let answering = next.call(request).instrument(span.clone());
         let answered = if is_file { Ok(answering.await) } else { in_time(async { Ok(answering.await) }).await };
@@ -61,7 +61,7 @@ pub async fn observe(
 /// Gives a response the id of its request.
 fn name(headers: &mut HeaderMap, id: &str) {
     let value = HeaderValue::from_str(id).expect("ids are visible ASCII");
-    headers.insert(header::HeaderName::from_static("x-request-id"), value);
+    headers.insert(HeaderName::from_static("x-request-id"), value);
 }
 
 /// One line in the log, and one count.
@@ -74,20 +74,20 @@ fn note(method: &str, route: String, status: StatusCode, took: Duration) {
 /// Gives a refusal its request's id, and turns actix's own bare refusals into problems.
 fn finish(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
     let status = response.status();
-    if let Some(problem) = response.response().error().and_then(|error| error.as_error::<Problem>()) {
-        let with_id = problem.response(id);
-        return response.into_response(with_id);
-    }
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        let allow = response.headers().get(header::ALLOW).cloned();
-        let problem = Problem::plain(status, "method_not_allowed", "The route does not know this method.");
-        let mut with_id = problem.response(id);
-        if let Some(allow) = allow {
-            with_id.headers_mut().insert(header::ALLOW, allow);
+    let mut with_id = match response.response().error().and_then(|error| error.as_error::<Problem>()) {
+        Some(problem) => problem.response(id),
+        None if status == StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::plain(status, "method_not_allowed", "The route does not know this method.").response(id)
         }
-        return response.into_response(with_id);
+        None => return response,
+    };
+    // What was said of it besides stays: which methods there are, which sites may read it, which protocol is spoken.
+    let is_new = |(name, _): &(&HeaderName, _)| !with_id.headers().contains_key(*name);
+    let besides: Vec<_> = response.headers().iter().filter(is_new).map(|(n, v)| (n.clone(), v.clone())).collect();
+    for (name, value) in besides {
+        with_id.headers_mut().append(name, value);
     }
-    response
+    response.into_response(with_id)
 }
 
 fn refusal(error: &Error, id: &str) -> HttpResponse {
@@ -103,6 +103,11 @@ fn refusal(error: &Error, id: &str) -> HttpResponse {
 fn brings_a_file(request: &ServiceRequest) -> bool {
     let kind = request.headers().get(header::CONTENT_TYPE);
     kind.is_some_and(|kind| !kind.as_bytes().starts_with(b"application/json"))
+}
+
+/// What came another way is looked at as a whole, however long that takes.
+fn completes_a_file(request: &ServiceRequest) -> bool {
+    request.path().ends_with("/complete")
 }
 
 fn request_id(request: &ServiceRequest) -> String {

@@ -26,6 +26,7 @@ pub mod scheduled;
 pub mod search;
 pub mod sync;
 pub mod unrouted;
+pub mod uploads;
 pub mod users;
 
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
@@ -45,6 +46,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(reactions::routes)
             .configure(forwards::routes)
             .configure(attachments::routes)
+            .configure(uploads::routes)
             .configure(files::routes)
             .configure(avatars::routes)
             .configure(scheduled::routes)

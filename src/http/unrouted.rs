@@ -20,7 +20,11 @@ impl KnownPaths {
         Self(paths.map(|(path, item)| (ResourceDef::new(path.as_str()), methods(item))).collect())
     }
 
+    /// Those of the path that is so in all letters, else those of all paths that look like it.
     fn methods(&self, path: &str) -> Vec<&'static str> {
+        if let Some((_, methods)) = self.0.iter().find(|(known, _)| known.pattern() == Some(path)) {
+            return methods.clone();
+        }
         self.0.iter().filter(|(known, _)| known.is_match(path)).flat_map(|(_, methods)| methods).copied().collect()
     }
 }
@@ -38,6 +42,8 @@ pub async fn refuse(request: HttpRequest, known: web::Data<KnownPaths>) -> Resul
 fn methods(item: &PathItem) -> Vec<&'static str> {
     let operations = [
         ("GET", &item.get),
+        ("HEAD", &item.head),
+        ("OPTIONS", &item.options),
         ("PUT", &item.put),
         ("POST", &item.post),
         ("PATCH", &item.patch),

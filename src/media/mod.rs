@@ -54,8 +54,13 @@ impl Media {
 
 /// A full disk is something to be told; whatever else happens to a file is a defect or a broken machine.
 fn trouble(error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::StorageFull,
-        _ => Error::Internal(anyhow::Error::new(error).context("a file could not be read or written")),
+    if is_full(&error) {
+        return Error::StorageFull;
     }
+    Error::Internal(anyhow::Error::new(error).context("a file could not be read or written"))
+}
+
+/// Whether a file did not fit: on the disk, into a quota of it, or into what the system lets a file have.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }

@@ -2,25 +2,26 @@
 
 use std::{
     fs::File,
-    io::{Seek, SeekFrom},
+    io::{Seek, SeekFrom, Write},
     path::PathBuf,
+    sync::Arc,
 };
 
 use anyhow::Context as _;
+use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
-use tokio::{
-    fs,
-    io::{AsyncSeekExt, AsyncWriteExt},
-    task,
-};
+use tokio::{fs, io::AsyncReadExt, task};
 
 use super::trouble;
 use crate::domain::error::{Error, Result};
 
+/// Bytes that are copied at once.
+const CHUNK: usize = 64 * 1024;
+
 /// A file that comes in. It has no name, so that nothing is left of it once it is let go.
 #[derive(Debug)]
 pub struct Staged {
-    file: fs::File,
+    file: Arc<File>,
     hash: Sha256,
     size: u64,
     most: u64,
@@ -45,25 +46,44 @@ impl Staged {
             tempfile::tempfile_in(directory)
         });
         let file = opening.await.context("opening a file was cut short")?.map_err(trouble)?;
-        Ok(Self { file: fs::File::from_std(file), hash: Sha256::new(), size: 0, most })
+        Ok(Self { file: Arc::new(file), hash: Sha256::new(), size: 0, most })
     }
 
     /// Takes what has come of it.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.size += bytes.len() as u64;
         if self.size > self.most {
             return Err(Error::TooLarge { most: self.most });
         }
-        self.hash.update(bytes);
-        self.file.write_all(bytes).await.map_err(trouble)
+        self.hash.update(&bytes);
+        // As it is, for a copy of it would be one for each file that comes in.
+        let file = Arc::clone(&self.file);
+        let writing = task::spawn_blocking(move || (&*file).write_all(&bytes));
+        writing.await.context("writing a file was cut short")?.map_err(trouble)
+    }
+
+    /// How many bytes have come.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes all of a file that is in.
+    pub async fn append(&mut self, other: Complete) -> Result<()> {
+        let mut file = fs::File::from_std(other.file);
+        loop {
+            let mut bytes = BytesMut::with_capacity(CHUNK);
+            if file.read_buf(&mut bytes).await.map_err(trouble)? == 0 {
+                return Ok(());
+            }
+            self.write(bytes.freeze()).await?;
+        }
     }
 
     /// It has all come.
-    pub async fn complete(mut self) -> Result<Complete> {
-        self.file.flush().await.map_err(trouble)?;
-        self.file.rewind().await.map_err(trouble)?;
-        let sha256 = self.hash.finalize().to_vec();
-        Ok(Complete { file: self.file.into_std().await, size: self.size, sha256 })
+    pub fn complete(self) -> Result<Complete> {
+        let mut file = Arc::into_inner(self.file).context("a file is still being written")?;
+        file.rewind().map_err(trouble)?;
+        Ok(Complete { file, size: self.size, sha256: self.hash.finalize().to_vec() })
     }
 }
 

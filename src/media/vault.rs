@@ -2,15 +2,16 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io,
     ops::Range,
     path::{Path as FilePath, PathBuf},
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, future, stream::BoxStream};
 use object_store::{
     Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutOptions,
@@ -23,9 +24,13 @@ use object_store::{
     signer::{Method, SignedUrlOptions, Signer},
 };
 use reqwest::Url;
-use tokio::{sync::mpsc, task};
+use tokio::{
+    fs,
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Semaphore,
+};
 
-use super::trouble;
+use super::{is_full, trouble};
 use crate::domain::{
     attachment::Rendition,
     error::{Error, Result},
@@ -33,7 +38,16 @@ use crate::domain::{
 };
 
 /// Bytes read from a file at once on its way into the vault.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 64 * 1024;
+/// Bytes sent at once to a store that is elsewhere: the least that S3 takes as one part of many.
+const PIECE: usize = 5 * 1024 * 1024;
+/// Files that are put into the vault at once: a directory is given little of each at a time, a store elsewhere a piece.
+const PUTS_AT_ONCE: (usize, usize) = (4, 2);
+/// What Azure wants to be told with every file that is put there.
+const AZURE_HEADERS: Headers = &[("x-ms-blob-type", "BlockBlob")];
+
+/// Names and values of headers.
+type Headers = &'static [(&'static str, &'static str)];
 
 /// The store of files, by blob and rendition.
 #[derive(Debug)]
@@ -44,6 +58,9 @@ pub struct Vault {
     prefix: Path,
     /// Where it is on this machine, if it is.
     directory: Option<PathBuf>,
+    /// What is to be said with what others put there.
+    put_headers: Headers,
+    puts: Semaphore,
 }
 
 /// Something that is in the store.
@@ -53,6 +70,15 @@ pub struct Found {
     pub blob: Option<BlobId>,
     /// Its whole name.
     pub place: Path,
+}
+
+/// How a file is put into the store by whoever holds this.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// Where to.
+    pub url: String,
+    /// What must be said with it.
+    pub headers: Headers,
 }
 
 /// How a file is told to be shown.
@@ -71,14 +97,18 @@ pub struct Reading {
     /// Which bytes these are.
     pub range: Range<u64>,
     /// The bytes.
-    pub bytes: BoxStream<'static, std::io::Result<Bytes>>,
+    pub bytes: BoxStream<'static, io::Result<Bytes>>,
 }
 
 impl Vault {
     /// Opens the store that a URL names: `file:///…`, `s3://bucket/…`, `gs://…` or `az://…`. Credentials come from the
-    /// variables that these services' own tools read.
+    /// variables that these services' own tools read; the URL's query may say more, such as `?endpoint=…` for an S3 that
+    /// is not Amazon's.
     pub fn open(url: &str) -> anyhow::Result<Self> {
-        let parsed = Url::parse(url).with_context(|| format!("{url} is not a URL"))?;
+        let mut parsed = Url::parse(url).with_context(|| format!("{url} is not a URL"))?;
+        let options: Vec<_> = parsed.query_pairs().into_owned().collect();
+        parsed.set_query(None);
+        let url = parsed.as_str();
         let prefix = Path::from_url_path(parsed.path()).context("the storage URL has a path that can't be a name")?;
         match parsed.scheme() {
             "file" => {
@@ -86,16 +116,19 @@ impl Vault {
                 Self::in_directory(&directory)
             }
             "s3" | "s3a" => {
-                let store = AmazonS3Builder::from_env().with_url(url).build().context("cannot use the S3 storage")?;
-                Ok(Self::signing(Arc::new(store), prefix))
+                let builder = AmazonS3Builder::from_env().with_url(url);
+                let store = configured(builder, options, AmazonS3Builder::with_config)?.build();
+                Ok(Self::signing(Arc::new(store.context("cannot use the S3 storage")?), prefix, &[]))
             }
             "gs" => {
-                let store = GoogleCloudStorageBuilder::from_env().with_url(url).build();
-                Ok(Self::signing(Arc::new(store.context("cannot use the Google Cloud storage")?), prefix))
+                let builder = GoogleCloudStorageBuilder::from_env().with_url(url);
+                let store = configured(builder, options, GoogleCloudStorageBuilder::with_config)?.build();
+                Ok(Self::signing(Arc::new(store.context("cannot use the Google Cloud storage")?), prefix, &[]))
             }
             "az" | "abfs" | "azure" => {
-                let store = MicrosoftAzureBuilder::from_env().with_url(url).build();
-                Ok(Self::signing(Arc::new(store.context("cannot use the Azure storage")?), prefix))
+                let builder = MicrosoftAzureBuilder::from_env().with_url(url);
+                let store = configured(builder, options, MicrosoftAzureBuilder::with_config)?.build();
+                Ok(Self::signing(Arc::new(store.context("cannot use the Azure storage")?), prefix, AZURE_HEADERS))
             }
             scheme => bail!("storage on {scheme}:// is not supported; use file, s3, gs or az"),
         }
@@ -114,40 +147,42 @@ impl Vault {
             signer: None,
             prefix: Path::default(),
             directory: Some(directory.to_owned()),
+            put_headers: &[],
+            puts: Semaphore::new(PUTS_AT_ONCE.0),
         })
     }
 
-    fn signing<S: ObjectStore + Signer>(store: Arc<S>, prefix: Path) -> Self {
-        Self { store: Arc::clone(&store) as _, signer: Some(store), prefix, directory: None }
+    fn signing<S: ObjectStore + Signer>(store: Arc<S>, prefix: Path, put_headers: Headers) -> Self {
+        let (signer, puts) = (Some(Arc::clone(&store) as _), Semaphore::new(PUTS_AT_ONCE.1));
+        Self { store, signer, prefix, directory: None, put_headers, puts }
     }
 
     /// Keeps a file that came in.
-    pub async fn put_file(&self, blob: BlobId, mut file: File, manner: &Manner) -> Result<()> {
-        let (chunks, mut read) = mpsc::channel::<std::io::Result<Bytes>>(2);
-        let reading = task::spawn_blocking(move || {
-            loop {
-                let mut chunk = vec![0; CHUNK];
-                let next = file.read(&mut chunk).map(|length| {
-                    chunk.truncate(length);
-                    Bytes::from(chunk)
-                });
-                let is_last = next.as_ref().is_ok_and(Bytes::is_empty) || next.is_err();
-                if chunks.blocking_send(next).is_err() || is_last {
-                    return;
-                }
-            }
-        });
-        let mut writer = BufWriter::new(Arc::clone(&self.store), self.name(blob, Rendition::Original));
-        if self.signer.is_some() {
+    pub async fn put_file(&self, blob: BlobId, file: File, manner: &Manner) -> Result<()> {
+        let _permit = self.puts.acquire().await.context("the semaphore never closes")?;
+        let (store, name) = (Arc::clone(&self.store), self.name(blob, Rendition::Original));
+        let mut writer = match self.signer {
+            None => BufWriter::with_capacity(store, name, CHUNK),
             // Whoever signs also serves, and must know how.
-            writer = writer.with_attributes(manner.attributes());
+            Some(_) => BufWriter::with_capacity(store, name, PIECE).with_attributes(manner.attributes()),
         }
-        while let Some(chunk) = read.recv().await {
-            let chunk = chunk.map_err(trouble)?;
-            writer.put(chunk).await.map_err(|error| refused(&error))?;
+        .with_max_concurrency(1);
+        let mut file = fs::File::from_std(file);
+        let writing = async {
+            loop {
+                let mut chunk = BytesMut::with_capacity(CHUNK);
+                if file.read_buf(&mut chunk).await.map_err(trouble)? == 0 {
+                    return Ok(());
+                }
+                writer.put(chunk.freeze()).await.map_err(|error| refused(&error))?;
+            }
+        };
+        if let Err(error) = writing.await {
+            // Else a store elsewhere keeps what it has, and nobody knows.
+            writer.abort().await.ok();
+            return Err(error);
         }
-        tokio::io::AsyncWriteExt::shutdown(&mut writer).await.map_err(trouble)?;
-        reading.await.context("reading a file was cut short").map_err(Error::Internal)
+        writer.shutdown().await.map_err(|error| refused(&error))
     }
 
     /// Keeps bytes that were made here.
@@ -177,7 +212,7 @@ impl Vault {
             Ok(got) => Ok(Some(Reading {
                 size: got.meta.size,
                 range: got.range.clone(),
-                bytes: got.into_stream().map_err(std::io::Error::other).boxed(),
+                bytes: got.into_stream().map_err(io::Error::other).boxed(),
             })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(refused(&error)),
@@ -204,6 +239,19 @@ impl Vault {
             signed => signed,
         };
         Ok(Some(signed.map_err(|error| refused(&error))?.into()))
+    }
+
+    /// Whether clients can go to the store by themselves.
+    pub fn signs(&self) -> bool {
+        self.signer.is_some()
+    }
+
+    /// How a client puts a file into the store by itself, for a while, where it can.
+    pub async fn signed_put(&self, blob: BlobId, lifetime: Duration) -> Result<Option<Put>> {
+        let Some(signer) = &self.signer else { return Ok(None) };
+        let name = self.name(blob, Rendition::Original);
+        let url = signer.signed_url(Method::PUT, &name, lifetime).await.map_err(|error| refused(&error))?;
+        Ok(Some(Put { url: url.into(), headers: self.put_headers }))
     }
 
     /// Removes all that is kept for a blob.
@@ -258,6 +306,11 @@ impl Vault {
 }
 
 impl Manner {
+    /// That of bytes which nobody is shown.
+    pub fn of_parts() -> Self {
+        Self { content_type: "application/octet-stream".to_owned(), disposition: "attachment".to_owned() }
+    }
+
     fn attributes(&self) -> Attributes {
         Attributes::from_iter([
             (Attribute::ContentType, self.content_type.clone()),
@@ -268,19 +321,29 @@ impl Manner {
 
 /// Removes what is left of a blob's directory: a process that dies while it writes leaves half a file, which is listed nowhere.
 async fn sweep(directory: &FilePath) -> Result<()> {
-    match tokio::fs::remove_dir_all(directory).await {
+    match fs::remove_dir_all(directory).await {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(trouble(error)),
         _ => Ok(()),
     }
 }
 
+/// A builder that is told what the query of a URL says.
+fn configured<B, K: FromStr<Err = object_store::Error>>(
+    builder: B,
+    options: Vec<(String, String)>,
+    tell: impl Fn(B, K, String) -> B,
+) -> anyhow::Result<B> {
+    options.into_iter().try_fold(builder, |builder, (key, value)| {
+        let key = key.parse().with_context(|| format!("the storage URL has an option that is not known: {key}"))?;
+        Ok(tell(builder, key, value))
+    })
+}
+
 /// What the store's refusal means to who waits.
-fn refused(error: &object_store::Error) -> Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+fn refused(error: &(dyn std::error::Error + 'static)) -> Error {
+    let mut cause = Some(error);
     while let Some(source) = cause {
-        if let Some(io) = source.downcast_ref::<std::io::Error>()
-            && matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
-        {
+        if source.downcast_ref::<io::Error>().is_some_and(is_full) {
             return Error::StorageFull;
         }
         cause = source.source();

@@ -48,6 +48,7 @@ pub mod sending;
 pub mod sessions;
 pub mod sync;
 pub mod taking;
+pub mod uploads;
 pub mod users;
 
 use crate::domain::error::{Error, Result};

@@ -19,4 +19,5 @@ pub mod receipts;
 pub mod scheduled;
 pub mod search;
 pub mod sync;
+pub mod uploads;
 pub mod users;

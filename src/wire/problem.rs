@@ -58,7 +58,7 @@ pub struct FieldProblem {
 }
 
 /// Codes of refusals that carry data or come from the transport itself.
-const OTHER_CODES: [&str; 18] = [
+const OTHER_CODES: [&str; 20] = [
     "against_rules",
     "not_found",
     "username_taken",
@@ -71,6 +71,8 @@ const OTHER_CODES: [&str; 18] = [
     "method_not_allowed",
     "payload_too_large",
     "unsupported_media_type",
+    "unsupported_version",
+    "checksum_mismatch",
     "upgrade_required",
     "rate_limited",
     "storage_full",
@@ -128,6 +130,8 @@ fn status(error: &Error) -> (u16, &'static str) {
         Error::Invalid(_) => (422, "Unprocessable Content"),
         Error::TooLarge { .. } => (413, "Content Too Large"),
         Error::UnsupportedFile(_) => (415, "Unsupported Media Type"),
+        // A status of the tus protocol's own.
+        Error::ChecksumMismatch => (460, "Checksum Mismatch"),
         Error::StorageFull => (507, "Insufficient Storage"),
         Error::Malformed(_) => (400, "Bad Request"),
         Error::SlowDown { .. } => (429, "Too Many Requests"),

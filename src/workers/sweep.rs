@@ -6,7 +6,7 @@ use crate::{
     actions::{
         Context,
         attachments::{collect, erase},
-        presence as people, typing,
+        presence as people, typing, uploads,
     },
     domain::error::Result,
     store::{idempotency, revocations, sessions},
@@ -25,8 +25,9 @@ pub async fn presence(ctx: &Context) -> Result<()> {
     people::sweep(ctx).await
 }
 
-/// Files of people who are gone, those that no message took, and bytes that nobody needs.
+/// Uploads that are late, files of people who are gone, those that no message took, and bytes that nobody needs.
 pub async fn files(ctx: &Context) -> Result<()> {
+    while uploads::forget_late(ctx).await? {}
     while erase::some(ctx).await? {}
     while collect::forgotten(ctx).await? {}
     while collect::doomed(ctx).await? {}

@@ -7,7 +7,7 @@ use super::super::Context;
 use crate::{
     domain::{
         clock::Time,
-        error::{Error, Result},
+        error::{Conflict, Error, Result},
         ids::{AttachmentId, ConversationId},
         user::Caller,
     },
@@ -26,8 +26,7 @@ pub async fn take_back(ctx: &Context, caller: &Caller, id: AttachmentId) -> Resu
     let own = found.filter(|found| found.uploader_id == caller.user_id).ok_or(Error::NotFound("attachment"))?;
     let removed = attachments::remove_untaken(&mut tx, own.conversation_id, id).await?;
     if removed.is_empty() {
-        let says = "A message has this file; delete the message.";
-        return Err(Error::field("id", "taken", says));
+        return Err(Conflict::AttachmentTaken.into());
     }
     let_go(&mut tx, &removed, ctx.clock.now()).await?;
     tx.commit().await?;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a URL is good.
-const LIFETIME: Duration = Duration::from_mins(15);
+pub const LIFETIME: Duration = Duration::from_mins(15);
 /// What a name's letters become `%XX` for in a header (RFC 8187, 3.2.1).
 const NOT_IN_HEADERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

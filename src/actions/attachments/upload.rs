@@ -3,11 +3,12 @@
 
 use std::mem::take;
 
+use bytes::Bytes;
 use chrono::Duration;
-use sqlx::error::DatabaseError;
+use sqlx::{PgConnection, error::DatabaseError};
 
 use super::{
-    super::{Context, require_member},
+    super::{Context, require_member, rules::require_may_speak},
     serve,
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
         },
         error::{Conflict, Error, Result},
         ids::{AttachmentId, BlobId, ConversationId},
+        limits::Limit,
         user::Caller,
     },
     media::{
@@ -36,6 +38,7 @@ const UPLOAD_PATIENCE: Duration = Duration::hours(24);
 pub struct Upload {
     conversation: ConversationId,
     staged: Staged,
+    is_counted: bool,
 }
 
 /// What is said of a file beside its bytes.
@@ -58,53 +61,116 @@ pub enum Uploaded {
     Before(StoredAttachment),
 }
 
-/// Makes room for a file; refuses strangers before they send it.
-pub async fn begin(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<Upload> {
+/// Makes room for a file; refuses who may not send it before they do.
+pub async fn begin(
+    ctx: &Context,
+    caller: &Caller,
+    conversation: ConversationId,
+    id: Option<AttachmentId>,
+) -> Result<Upload> {
     let mut db = ctx.db.acquire().await?;
-    require_member(&mut db, conversation, caller.user_id).await?;
+    require_may_attach(ctx, &mut db, caller, conversation, None).await?;
+    let is_retry = match id {
+        Some(id) => attachments::by_id(&mut db, conversation, id).await?.is_some(),
+        None => false,
+    };
     drop(db);
-    Ok(Upload { conversation, staged: ctx.media.stage(ctx.settings.attachment_bytes).await? })
+    let staged = ctx.media.stage(ctx.settings.attachment_bytes).await?;
+    if !is_retry {
+        ctx.spend(Limit::Uploads, caller).await?;
+    }
+    Ok(Upload { conversation, staged, is_counted: !is_retry })
+}
+
+/// Refuses who may not put a file of this kind there, or none of any.
+pub async fn require_may_attach(
+    ctx: &Context,
+    db: &mut PgConnection,
+    caller: &Caller,
+    conversation: ConversationId,
+    kind: Option<AttachmentKind>,
+) -> Result<()> {
+    let standing = require_member(db, conversation, caller.user_id).await?;
+    let speaking = require_may_speak(ctx, db, &standing, caller.user_id, kind.as_slice()).await;
+    match (speaking, kind) {
+        // Sound may yet become a voice note.
+        (Err(Error::AgainstRules(_)), Some(AttachmentKind::Audio)) => {
+            require_may_speak(ctx, db, &standing, caller.user_id, &[AttachmentKind::VoiceNote]).await
+        }
+        (speaking, _) => speaking,
+    }
 }
 
 impl Upload {
     /// Takes what has come of it.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.staged.write(bytes).await
     }
 
     /// Keeps it, now that it has all come.
     pub async fn finish(self, ctx: &Context, caller: &Caller, said: Said) -> Result<Uploaded> {
-        check_waveform(&said.waveform)?;
-        let complete = self.staged.complete().await?;
-        let said = Said { filename: clean_filename(&said.filename), ..said };
-        let (mut file, name) = (complete.again()?, said.filename.clone());
-        let file_type = ctx.media.open(move || sniff::type_of(&mut file, &name)).await?;
-        let mut stored = StoredAttachment {
-            attachment: Attachment {
-                id: said.id.unwrap_or_else(AttachmentId::new_v7),
-                kind: file_type.kind,
-                filename: redacted_filename(&said.filename, &ctx.rulebook.rules().redaction),
-                mime_type: file_type.mime_type.to_owned(),
-                size: complete.size as i64,
-                details: Details { waveform: heard(file_type, said.waveform), ..Details::default() },
-            },
-            conversation_id: self.conversation,
-            uploader_id: caller.user_id,
-            sha256: complete.sha256.clone(),
-            blob: BlobId::random(),
-            message_seq: None,
-            created_at: ctx.clock.now(),
+        let kept = match self.staged.complete() {
+            Ok(complete) => keep(ctx, caller, self.conversation, complete, said).await,
+            Err(error) => Err(error),
         };
-        // The bytes may be there already: then nothing is put into the vault, unless they are removed meanwhile.
-        if let Some(uploaded) = record(ctx, caller, &mut stored, true).await? {
-            return Ok(uploaded);
+        if self.is_counted && !matches!(kept, Ok(Uploaded::New(_))) {
+            ctx.give_back(Limit::Uploads, caller).await;
         }
-        let (mut file, keep) = (complete.again()?, ctx.rulebook.rules().pictures);
-        let examined = ctx.media.open(move || examine(&mut file, file_type, keep)).await?;
-        deposit(ctx, &mut stored, &complete, examined).await?;
-        let recorded = record(ctx, caller, &mut stored, false).await?;
-        recorded.ok_or(Error::Unavailable("The upload took too long; send it again."))
+        kept
     }
+
+    /// Lets it go, since it does not come as it should.
+    pub async fn abandon(self, ctx: &Context, caller: &Caller) {
+        if self.is_counted {
+            ctx.give_back(Limit::Uploads, caller).await;
+        }
+    }
+}
+
+/// Keeps a file that has all come, whichever way.
+pub async fn keep(
+    ctx: &Context,
+    caller: &Caller,
+    conversation: ConversationId,
+    complete: Complete,
+    said: Said,
+) -> Result<Uploaded> {
+    check_waveform(&said.waveform)?;
+    let said = Said { filename: clean_filename(&said.filename), ..said };
+    let (mut file, name) = (complete.again()?, said.filename.clone());
+    let file_type = ctx.media.open(move || sniff::type_of(&mut file, &name)).await?;
+    let mut stored = StoredAttachment {
+        attachment: Attachment {
+            id: said.id.unwrap_or_else(AttachmentId::new_v7),
+            kind: file_type.kind,
+            filename: redacted_filename(&said.filename, &ctx.rulebook.rules().redaction),
+            mime_type: file_type.mime_type.to_owned(),
+            size: complete.size as i64,
+            details: Details { waveform: heard(file_type, said.waveform), ..Details::default() },
+        },
+        conversation_id: conversation,
+        uploader_id: caller.user_id,
+        sha256: complete.sha256.clone(),
+        blob: BlobId::random(),
+        message_seq: None,
+        created_at: ctx.clock.now(),
+    };
+    // The bytes may be there already: then nothing is put into the vault, unless they are removed meanwhile.
+    if let Some(uploaded) = record(ctx, caller, &mut stored, true).await? {
+        return Ok(uploaded);
+    }
+    let (mut file, pictures) = (complete.again()?, ctx.rulebook.rules().pictures);
+    let examined = ctx.media.open(move || examine(&mut file, file_type, pictures)).await?;
+    let recorded = match deposit(ctx, &mut stored, &complete, examined).await {
+        Ok(()) => record(ctx, caller, &mut stored, false).await,
+        Err(error) => Err(error),
+    };
+    if !matches!(recorded, Ok(Some(Uploaded::New(_)))) {
+        // Nobody needs what is there now.
+        let mut db = ctx.db.acquire().await?;
+        attachments::doom(&mut db, &[stored.blob], ctx.clock.now()).await?;
+    }
+    recorded?.ok_or(Error::Unavailable("The upload took too long; send it again."))
 }
 
 /// Only sound has a waveform.
@@ -143,7 +209,7 @@ async fn record(
 ) -> Result<Option<Uploaded>> {
     let (conversation, id) = (stored.conversation_id, stored.attachment.id);
     let mut tx = ctx.db.begin().await?;
-    require_member(&mut tx, conversation, caller.user_id).await?;
+    require_may_attach(ctx, &mut tx, caller, conversation, Some(stored.attachment.kind)).await?;
     if let Some(before) = attachments::by_id(&mut tx, conversation, id).await? {
         let is_same = (before.uploader_id, &before.sha256, &before.attachment.filename)
             == (stored.uploader_id, &stored.sha256, &stored.attachment.filename);
