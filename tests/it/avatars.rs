@@ -7,11 +7,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    attachments::read,
     harness::{
         camera::{PLACE, coded, contains, fields, four_fields, jpeg, moving_gif, photo},
         client::perform,
-        files::{form, keeps_only, kept},
+        files::{form, keeps_only, kept, read},
         id, new_id,
         person::Person,
         reply::Reply,
@@ -215,8 +214,9 @@ async fn what_is_no_picture_is_no_avatar() {
         server.client.get(&format!("/avatars/{owner}/{version}/{square}")).await.refused(404, "not_found");
     }
     server.client.get(&format!("/avatars/{}/{version}/64.webp", ada.id)).await.expect(200);
+    let bob = server.person("bob").await;
     let file = perform(form(
-        ada.ask(Method::POST, &format!("{}/attachments", of(&ada.opens_group_with([]).await))),
+        bob.ask(Method::POST, &format!("{}/attachments", of(&bob.opens_group_with([]).await))),
         &[],
         "a.jpg",
         &picture(),

@@ -3,16 +3,12 @@
 use std::{fs, path::PathBuf};
 
 use chrono::Duration;
-use image::ImageFormat;
-use reqwest::Method;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::harness::{
-    camera::{coded, four_fields},
-    client::perform,
     command::{Outcome, colloquy},
-    files::{PDF, form, keeps_only, uploads},
+    files::{PDF, keeps_only, uploads},
     id, new_id,
     server::TestServer,
 };
@@ -73,20 +69,6 @@ async fn whatever_people_do_nothing_is_orphaned() {
     let forwarded = ada.sends(&group, json!({"attachment_ids": [forwarded]})).await.expect(201);
     bob.forwards(&forwarded, [other.as_str()]).await.expect(201);
     assert_eq!(fsck(&server, &[]).await.expect(), clean(5, 5));
-
-    let picture = coded(&four_fields(1_200, 900), ImageFormat::Png);
-    for whose in ["/users/me".to_owned(), format!("/conversations/{group}")] {
-        let avatar = ada.ask(Method::PUT, &format!("{whose}/avatar"));
-        perform(form(avatar, &[], "me.png", &picture)).await.expect(200);
-    }
-    assert_eq!(fsck(&server, &[]).await.expect(), clean(9, 9));
-    let photo = uploads(&ada, &group, "photo.png", &picture).await.expect(201);
-    let outcome = fsck(&server, &[]).await.expect();
-    assert_eq!(outcome, clean(12, 12), "a picture has two smaller ones beside it");
-    ada.delete(&format!("/attachments/{}", id(&photo))).await.expect(204);
-    for whose in ["/users/me".to_owned(), format!("/conversations/{group}")] {
-        ada.delete(&format!("{whose}/avatar")).await;
-    }
 
     ada.deletes(&deleted, "everyone").await.expect(200);
     ada.deletes(&forwarded, "everyone").await.expect(200);

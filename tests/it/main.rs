@@ -5,10 +5,10 @@
     clippy::pedantic,
     reason = "Tests are read and run, but not called; correctness is asked of them, not polish."
 )]
+#![expect(clippy::duplicate_mod, reason = "What holds on every store is tried on each.")]
 
 mod harness;
 
-mod attachments;
 mod auth;
 mod avatars;
 mod bench;
@@ -23,6 +23,7 @@ mod erasure;
 mod errors;
 mod expiring;
 mod faults;
+mod files;
 mod forwards;
 mod fsck;
 mod history;
@@ -52,9 +53,11 @@ mod schema;
 mod search;
 mod sessions;
 mod sockets;
+mod stores;
 mod strangers;
 mod sync;
 mod tokens;
 mod typing;
 mod unread;
+mod uploads;
 mod users;

@@ -8,7 +8,7 @@ use crate::harness::server::TestServer;
 const CONVERSATION_FAMILY: &str = "select table_name::text
     from information_schema.columns
     where table_schema = 'public' and column_name = 'conversation_id'
-      and table_name not in ('personal_changes', 'direct_pairs', 'scheduled_messages', 'reports', 'audit_log')
+      and table_name not in ('personal_changes', 'direct_pairs', 'scheduled_messages', 'uploads', 'reports', 'audit_log')
     union
     select 'conversations'";
 

@@ -78,6 +78,11 @@ impl Client {
             None => request,
         }
     }
+
+    /// A call to wherever a URL leads, without the token where that is elsewhere.
+    pub fn ask_anywhere(&self, method: Method, url: &str) -> RequestBuilder {
+        if url.starts_with('/') { self.ask_outside(method, url) } else { self.http.request(method, url) }
+    }
 }
 
 impl AsRef<Client> for Client {

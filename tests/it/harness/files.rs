@@ -1,8 +1,16 @@
-//! Files in somebody's hand, on their way to a server, and in the directory where it keeps them.
+//! Files in somebody's hand, on their way to a server, and in the store where it keeps them.
 
 use reqwest::{Method, RequestBuilder, header};
 
-use super::{client::perform, person::Person, reply::Reply, server::TestServer, until};
+use serde_json::Value;
+
+use super::{
+    client::{Client, perform},
+    person::Person,
+    reply::Reply,
+    server::TestServer,
+    until,
+};
 
 /// A small report.
 pub const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n";
@@ -37,9 +45,18 @@ pub async fn uploads_with(
     perform(form(request, fields, name, bytes)).await
 }
 
-/// The files in the server's directory.
+/// What is behind a URL, to anybody who holds it.
+pub async fn read(client: &Client, url: &Value, headers: &[(&str, &str)]) -> Reply {
+    let mut request = client.ask_anywhere(Method::GET, url.as_str().expect("a URL is text"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    perform(request).await
+}
+
+/// The files in the server's store.
 pub fn kept(server: &TestServer) -> usize {
-    let blobs = server.database.files().join("files");
+    let blobs = server.store();
     std::fs::read_dir(blobs).map_or(0, |blobs| {
         blobs.map(|blob| std::fs::read_dir(blob.expect("readable").path()).map_or(0, Iterator::count)).sum()
     })

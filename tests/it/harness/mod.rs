@@ -18,12 +18,14 @@ pub mod raw;
 pub mod redis;
 pub mod redis_cluster;
 pub mod reply;
+pub mod s3;
 pub mod school;
 pub mod server;
 pub mod shell;
 pub mod site;
 pub mod socket;
 pub mod token;
+pub mod tus;
 
 use std::time::Duration;
 

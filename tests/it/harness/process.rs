@@ -47,7 +47,12 @@ pub struct Process {
 impl Process {
     /// Starts one with these variables, on a free port, and waits until it serves.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
-        let mut process = Self::launch(variables);
+        Self::start_by(&[], variables).await
+    }
+
+    /// The same, by a command that becomes it.
+    pub async fn start_by(command: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut process = Self::launch_by(command, variables);
         let address: SocketAddr = until("the server listens", async || {
             let line = process.line_with("Listening on http://");
             assert!(line.is_some() || process.status.get().is_none(), "the server ended:\n{}", process.last_words());
@@ -60,13 +65,20 @@ impl Process {
 
     /// Starts one with these variables that need not come so far as to serve.
     pub fn launch(variables: &[(&str, &str)]) -> Self {
+        Self::launch_by(&[], variables)
+    }
+
+    fn launch_by(command: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut shell = Command::new("bash")
-            .args(["-c", SCRIPT, "bash", PROGRAM, "serve"])
+            .args(["-c", SCRIPT, "bash"])
+            .args(command)
+            .args([PROGRAM, "serve"])
             .env_clear()
             .env("PATH", std::env::var_os("PATH").expect("there is a search path"))
             .envs([("COLLOQUY_LISTEN", "127.0.0.1:0"), ("COLLOQUY_WORKERS", "2")])
             .envs([("COLLOQUY_MESSAGES_PER_MINUTE", "0"), ("COLLOQUY_CONVERSATIONS_PER_HOUR", "0")])
-            .envs([("COLLOQUY_LOGINS_PER_MINUTE", "0"), ("COLLOQUY_SHUTDOWN_SECONDS", "10")])
+            .envs([("COLLOQUY_LOGINS_PER_MINUTE", "0"), ("COLLOQUY_UPLOADS_PER_HOUR", "0")])
+            .env("COLLOQUY_SHUTDOWN_SECONDS", "10")
             .env("COLLOQUY_LOG", "warn,colloquy::boot=info,colloquy::cluster=info")
             .envs(variables.iter().copied())
             .process_group(0)

@@ -1,6 +1,6 @@
 //! A server in this process, on threads of its own, as `colloquy serve` would run it.
 
-use std::{net::SocketAddr, sync::Arc, thread};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread};
 
 use colloquy::{
     boot::{lifecycle::Lifecycle, server::Server},
@@ -9,7 +9,7 @@ use colloquy::{
 };
 use tokio::sync::oneshot;
 
-use super::{client::Client, person::Person, postgres::Database, redis::Redis};
+use super::{client::Client, person::Person, postgres::Database, redis::Redis, s3::S3};
 
 /// The password of everybody who is not asked for one.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -27,6 +27,7 @@ pub struct TestServer {
     lifecycle: Lifecycle,
     thread: Option<thread::JoinHandle<()>>,
     redis: Option<Arc<Redis>>,
+    s3: Option<Arc<S3>>,
 }
 
 impl TestServer {
@@ -41,6 +42,19 @@ impl TestServer {
         let mut settings = settings(&database);
         adjust(&mut settings);
         Self::launch(settings, database).await
+    }
+
+    /// Starts a node alone that keeps files in an S3, set up otherwise.
+    pub async fn on_s3_with(adjust: impl FnOnce(&mut Settings)) -> Self {
+        let s3 = Arc::new(S3::start().await);
+        let url = s3.url().parse().expect("any text can be a secret");
+        let mut server = Self::with(|settings| {
+            settings.storage_url = Some(url);
+            adjust(settings);
+        })
+        .await;
+        server.s3 = Some(s3);
+        server
     }
 
     /// Starts two nodes that share a database and a Redis.
@@ -87,10 +101,11 @@ impl TestServer {
 
     /// Stops it in good order, and starts it again at another address, with a clock that shows the right time.
     pub async fn restarts(self) -> Self {
-        let (settings, database, redis) = (self.settings.clone(), Arc::clone(&self.database), self.redis.clone());
+        let (settings, database) = (self.settings.clone(), Arc::clone(&self.database));
+        let (redis, s3) = (self.redis.clone(), self.s3.clone());
         self.stop().await;
         let mut again = Self::launch(settings, database).await;
-        again.redis = redis;
+        (again.redis, again.s3) = (redis, s3);
         again
     }
 
@@ -102,6 +117,11 @@ impl TestServer {
     /// The Redis that it shares with another node.
     pub fn redis(&self) -> &Redis {
         self.redis.as_ref().expect("only a pair has a Redis")
+    }
+
+    /// Where its files are, each below a directory of its own.
+    pub fn store(&self) -> PathBuf {
+        self.s3.as_ref().map_or_else(|| self.database.files().join("files"), |s3| s3.objects())
     }
 
     /// Asks it to stop in good order, and waits until it has.
@@ -133,7 +153,17 @@ impl TestServer {
         let thread = thread::spawn(move || serve(settings, theirs, started));
         let address = address.await.expect("the server starts; see above");
         let client = Client::new(format!("http://{address}"));
-        Self { clock, database, client, address, settings: known, lifecycle, thread: Some(thread), redis: None }
+        Self {
+            clock,
+            database,
+            client,
+            address,
+            settings: known,
+            lifecycle,
+            thread: Some(thread),
+            redis: None,
+            s3: None,
+        }
     }
 }
 

@@ -6,20 +6,17 @@ use image::{AnimationDecoder, DynamicImage, GenericImageView, ImageFormat, codec
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    attachments::read,
-    harness::{
-        camera::{
-            AUTHOR, PLACE, avif, coded, contains, fields, four_fields, jpeg, moving_gif, moving_webp, noise, photo,
-            png_with_words, webp_with_words,
-        },
-        client::Client,
-        directory::Directory,
-        each,
-        files::{keeps_only, kept, uploads},
-        id, new_id,
-        server::TestServer,
+use crate::harness::{
+    camera::{
+        AUTHOR, PLACE, avif, coded, contains, fields, four_fields, jpeg, moving_gif, moving_webp, noise, photo,
+        png_with_words, webp_with_words,
     },
+    client::Client,
+    directory::Directory,
+    each,
+    files::{keeps_only, kept, read, uploads},
+    id, new_id,
+    server::TestServer,
 };
 
 /// The bytes behind a URL.

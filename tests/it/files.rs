@@ -1,0 +1,73 @@
+//! Reading files by the server's own URLs, where the store has none.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{
+    files::{PDF, read, uploads},
+    id,
+    server::TestServer,
+};
+
+#[tokio::test]
+async fn a_url_ends_with_its_time_the_membership_and_the_message() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let uploaded = uploads(&ada, &group, "report.pdf", PDF).await.expect(201);
+    let sent = ada.sends(&group, json!({"attachment_ids": [id(&uploaded)]})).await.expect(201);
+    let path = format!("/attachments/{}", id(&uploaded));
+    let url = |view: Value| view["url"].clone();
+
+    let early = url(bob.get(&path).await.expect(200));
+    server.clock.advance(Duration::minutes(15));
+    read(&server.client, &early, &[]).await.refused(404, "not_found");
+
+    let name = "original";
+    let proof = format!("user={}&expires=9999999999&signature=x", bob.id);
+    server.client.get(&format!("/files/{}/{name}?{proof}", id(&uploaded))).await.refused(404, "not_found");
+
+    let fresh = url(bob.get(&path).await.expect(200));
+    let forged = json!(fresh.as_str().expect("text").replace("expires=", "expires=1"));
+    read(&server.client, &forged, &[]).await.refused(404, "not_found");
+    read(&server.client, &fresh, &[]).await.expect(200);
+
+    ada.delete(&format!("/conversations/{group}/participants/{}", bob.id)).await.expect(204);
+    read(&server.client, &fresh, &[]).await.refused(404, "not_found");
+    bob.get(&path).await.refused(404, "not_found");
+
+    let own = url(ada.get(&path).await.expect(200));
+    let tombstone = ada.deletes(&sent, "everyone").await.expect(200);
+    assert_eq!(tombstone["attachments"], json!([]));
+    read(&server.client, &own, &[]).await.refused(404, "not_found");
+    ada.get(&path).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn parts_of_a_file_can_be_asked_for_and_what_is_known_is_not_sent_again() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let url = uploads(&ada, &group, "a.txt", b"0123456789").await.expect(201)["url"].clone();
+    let range = async |range: &str| {
+        let reply = read(&server.client, &url, &[("range", range)]).await;
+        (reply.status, reply.header("content-range").to_owned(), reply.body)
+    };
+
+    assert_eq!(range("bytes=2-4").await, (206, "bytes 2-4/10".to_owned(), json!(234)));
+    assert_eq!(range("bytes=7-").await, (206, "bytes 7-9/10".to_owned(), json!(789)));
+    assert_eq!(range("bytes=-2").await, (206, "bytes 8-9/10".to_owned(), json!(89)));
+    assert_eq!(range("bytes=5-99").await, (206, "bytes 5-9/10".to_owned(), json!(56789)));
+    assert_eq!(range("bytes=10-").await.0, 416);
+    assert_eq!(range("bytes=0-1,3-4").await.0, 200);
+    assert_eq!(range("lines=1-2").await.0, 200);
+
+    let whole = read(&server.client, &url, &[]).await;
+    assert_eq!(whole.header("x-content-type-options"), "nosniff");
+    assert!(whole.header("content-security-policy").contains("sandbox"));
+    let tag = whole.header("etag").to_owned();
+    assert_eq!(read(&server.client, &url, &[("if-none-match", &tag)]).await.status, 304);
+    assert_eq!(read(&server.client, &url, &[("if-none-match", "\"other\"")]).await.status, 200);
+    assert_eq!(read(&server.client, &url, &[("range", "bytes=0-0"), ("if-range", &tag)]).await.status, 206);
+    assert_eq!(read(&server.client, &url, &[("range", "bytes=0-0"), ("if-range", "\"other\"")]).await.status, 200);
+}

@@ -1,0 +1,4 @@
+//! What holds wherever files are kept, tried on each kind of store.
+
+mod directory;
+mod s3;
