@@ -20,3 +20,8 @@ class Walker:
 
     def set(self, case, token, context):
         case.headers["Authorization"] = f"Bearer {token}"
+
+
+@schemathesis.serializer("application/offset+octet-stream")
+def bytes_of_an_upload(context, value):
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
