@@ -119,10 +119,10 @@ pub async fn change(
         return own(&mut tx, caller.user_id, id, ctx.clock.now()).await;
     }
 
+    conversations::update_settings(&mut tx, &after).await?;
     if after.avatar != before.avatar {
         avatars::exchange(&mut tx, before.avatar, after.avatar, ctx.clock.now()).await?;
     }
-    conversations::update_settings(&mut tx, &after).await?;
     let mut group = GroupChange::new(&standing, caller.user_id, ctx.clock.now());
     let seq = group.entry(ChangeKind::ConversationUpdated, None);
     let what = json!({"event": "settings_changed", "changed": changed});
@@ -142,8 +142,9 @@ pub async fn delete(ctx: &Context, caller: &Caller, id: ConversationId) -> Resul
         ConversationKind::Group => {
             policy::may_delete_group(&standing)?;
             let avatar = conversations::shared(&mut tx, id).await?.and_then(|shared| shared.avatar);
-            avatars::exchange(&mut tx, avatar, None, ctx.clock.now()).await?;
             let users = conversations::delete(&mut tx, id, ctx.clock.now()).await?;
+            // Only now does nobody need it any more.
+            avatars::exchange(&mut tx, avatar, None, ctx.clock.now()).await?;
             vec![Event::ConversationRemoved(id, users)]
         }
         ConversationKind::Direct => {
