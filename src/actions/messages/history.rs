@@ -37,7 +37,7 @@ pub async fn page(
         Window::Around(seq) => (seq, (limit / 2, limit - limit / 2)),
     };
     let mut page = beside(&mut db, reader, place, wanted).await?;
-    let lows = receipts::lows(&mut db, &[conversation]).await?;
+    let lows = receipts::lows_of(&mut db, conversation).await?;
     page.items.iter_mut().for_each(|message| receipts::set_status(&lows, message));
     Ok(page)
 }
@@ -51,7 +51,7 @@ pub async fn one(ctx: &Context, caller: &Caller, conversation: ConversationId, i
 
 /// A message that says how far all others have come with it.
 pub async fn with_status(db: &mut PgConnection, mut message: Message) -> Result<Message> {
-    let lows = receipts::lows(db, &[message.conversation_id]).await?;
+    let lows = receipts::lows_of(db, message.conversation_id).await?;
     receipts::set_status(&lows, &mut message);
     Ok(message)
 }

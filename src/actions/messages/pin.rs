@@ -74,7 +74,7 @@ pub async fn list(
     let standing = require_member(&mut db, conversation, caller.user_id).await?;
     let reader = history::reader(&standing, caller, ctx.clock.now());
     let mut pinned = messages::pinned(&mut db, reader, after, limit + 1).await?;
-    let lows = receipts::lows(&mut db, &[conversation]).await?;
+    let lows = receipts::lows_of(&mut db, conversation).await?;
     for message in &mut pinned {
         receipts::set_status(&lows, message);
     }

@@ -45,9 +45,34 @@ pub fn set_status(lows: &LowsByConversation, message: &mut Message) {
     }
 }
 
+/// The lowest cursors of one conversation. Apart from those of many: for as many ids as there may be, PostgreSQL makes a plan that
+/// one id is better off without, and so would make another each time.
+pub async fn lows_of(db: &mut PgConnection, conversation: ConversationId) -> sqlx::Result<LowsByConversation> {
+    let rows = sqlx::query_as!(
+        LowRow,
+        r#"
+        (select conversation_id as "conversation_id!: ConversationId", 'read' as "kind!: ReceiptKind",
+                user_id as "user_id!: UserId", read_seq as "seq!"
+         from members
+         where conversation_id = $1 and left_at is null
+         order by read_seq
+         limit 2)
+        union all
+        (select conversation_id, 'delivered', user_id, delivered_seq
+         from members
+         where conversation_id = $1 and left_at is null
+         order by delivered_seq
+         limit 2)
+        "#,
+        conversation.0,
+    );
+    Ok(by_conversation(rows.fetch_all(db).await?))
+}
+
 /// The lowest cursors of many conversations.
 pub async fn lows(db: &mut PgConnection, conversations: &[ConversationId]) -> sqlx::Result<LowsByConversation> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        LowRow,
         r#"
         select wanted.id as "conversation_id!: ConversationId",
                low.kind as "kind!: ReceiptKind",
@@ -68,9 +93,18 @@ pub async fn lows(db: &mut PgConnection, conversations: &[ConversationId]) -> sq
              limit 2)) as low
         "#,
         conversations as &[ConversationId],
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    Ok(by_conversation(rows.fetch_all(db).await?))
+}
+
+struct LowRow {
+    conversation_id: ConversationId,
+    kind: ReceiptKind,
+    user_id: UserId,
+    seq: i64,
+}
+
+fn by_conversation(rows: Vec<LowRow>) -> LowsByConversation {
     let mut lows = LowsByConversation::new();
     for row in rows {
         let lowest = lows.entry(row.conversation_id).or_default();
@@ -81,7 +115,7 @@ pub async fn lows(db: &mut PgConnection, conversations: &[ConversationId]) -> sq
         cursors.push((row.user_id, row.seq));
         cursors.sort_unstable_by_key(|(_, seq)| *seq);
     }
-    Ok(lows)
+    lows
 }
 
 /// One sender's place after a batch of sends: sending moves one's own cursor.
