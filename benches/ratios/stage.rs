@@ -107,8 +107,9 @@ impl Stage {
         }
         let report = Report::new("bare fanout", "deliveries");
         let outcome = fanout::drive(sockets, |said| event(said + 1), (&self.load, &bare.watch), report).await?;
-        let faults = outcome.ledger.ears.iter().filter_map(|ear| ear.faults(outcome.said, outcome.said as i64));
-        right(outcome.report.faults(faults))
+        // Nobody puts in order there what comes in at several mouths.
+        let missed = outcome.ledger.ears.iter().filter(|ear| ear.heard() != outcome.said).count();
+        right(outcome.report.faults((missed > 0).then(|| format!("{missed} sockets did not hear everything"))))
     }
 
     /// Ten thousand sockets of a new server.

@@ -100,7 +100,9 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
             from members other
             join users person on person.id = other.user_id
             where conversation.kind = 'direct'
-              and other.conversation_id = member.conversation_id and other.user_id <> member.user_id) as peer on true
+              and other.conversation_id = member.conversation_id and other.user_id <> member.user_id
+            -- There is but one. Saying so keeps the kind a question that is asked before a group's members are read.
+            limit 1) as peer on true
         left join messages earlier
           on earlier.conversation_id = question.conversation_id and earlier.id = question.message_id
         left join messages reply
