@@ -57,6 +57,9 @@ pub struct Facts {
 }
 
 /// Answers all questions, in their order. The conversations must be locked before, so that the answers hold.
+///
+/// Each part is found by itself, by its whole key, and says that there is but one of it: so no statistics can lead to a plan that
+/// reads all members of a group, or all people, for each message.
 pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> sqlx::Result<Vec<Option<Facts>>> {
     let rows = sqlx::query_as!(
         Row,
@@ -72,10 +75,7 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
                conversation.message_no as "message_no!",
                conversation.expires_in as "expires_in?",
                member.read_seq as "read_seq!",
-               (peer.user_id is not null
-                and (exists (select from blocks where user_id = peer.user_id and blocked_id = member.user_id)
-                     or exists (select from blocks
-                                where user_id = member.user_id and blocked_id = peer.user_id))) as "is_blocked!",
+               coalesce(peer.is_blocked, false) as "is_blocked!",
                earlier.sender_id as "earlier_sender_id?: UserId",
                earlier.fingerprint as "earlier_fingerprint?",
                reply.id as "reply_id?: MessageId",
@@ -84,30 +84,51 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
                reply.kind as "reply_kind?: MessageKind",
                case when reply.expires_at <= $5 then null else left(reply.body, 140) end as reply_preview,
                coalesce(reply.deleted_at, case when reply.expires_at <= $5 then reply.expires_at end) as "reply_deleted_at?",
-               exists (
-                   select from preferences archived
-                   where archived.conversation_id = question.conversation_id and archived.archived_at is not null
-                     and coalesce(archived.muted_until, '-infinity') <= $5) as "is_missed!"
+               archived.user_id is not null as "is_missed!"
         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
              as question(conversation_id, sender_id, message_id, reply_to, ord)
-        join members member
-          on member.conversation_id = question.conversation_id and member.user_id = question.sender_id
-             and member.left_at is null
-        join conversations conversation on conversation.id = question.conversation_id
-        join users sender on sender.id = member.user_id and sender.deleted_at is null
+        cross join lateral (
+            select kind, category, head_seq, message_no, expires_in
+            from conversations
+            where id = question.conversation_id
+            limit 1) as conversation
+        cross join lateral (
+            select role, read_seq, floor_seq, left_at
+            from members
+            where conversation_id = question.conversation_id and user_id = question.sender_id
+            limit 1) as member
+        cross join lateral (
+            select roles, banned_until, deleted_at
+            from users
+            where id = question.sender_id
+            limit 1) as sender
         left join lateral (
-            select other.user_id, person.roles
+            select person.roles,
+                   exists (select from blocks where user_id = other.user_id and blocked_id = question.sender_id)
+                       or exists (select from blocks where user_id = question.sender_id and blocked_id = other.user_id)
+                       as is_blocked
             from members other
             join users person on person.id = other.user_id
             where conversation.kind = 'direct'
-              and other.conversation_id = member.conversation_id and other.user_id <> member.user_id
-            -- There is but one. Saying so keeps the kind a question that is asked before a group's members are read.
+              and other.conversation_id = question.conversation_id and other.user_id <> question.sender_id
             limit 1) as peer on true
-        left join messages earlier
-          on earlier.conversation_id = question.conversation_id and earlier.id = question.message_id
-        left join messages reply
-          on reply.conversation_id = question.conversation_id and reply.id = question.reply_to
-             and reply.seq > member.floor_seq
+        left join lateral (
+            select sender_id, fingerprint
+            from messages
+            where conversation_id = question.conversation_id and id = question.message_id
+            limit 1) as earlier on true
+        left join lateral (
+            select id, seq, sender_id, kind, body, expires_at, deleted_at
+            from messages
+            where conversation_id = question.conversation_id and id = question.reply_to
+            limit 1) as reply on reply.seq > member.floor_seq
+        left join lateral (
+            select user_id
+            from preferences
+            where conversation_id = question.conversation_id and archived_at is not null
+              and coalesce(muted_until, '-infinity') <= $5
+            limit 1) as archived on true
+        where member.left_at is null and sender.deleted_at is null
         "#,
         &questions.iter().map(|question| question.conversation_id.0).collect::<Vec<_>>(),
         &questions.iter().map(|question| question.sender_id.0).collect::<Vec<_>>(),
