@@ -56,89 +56,94 @@ pub struct Facts {
     pub is_missed: bool,
 }
 
+/// Selects what sends are decided on. Each part is found by itself, by its whole key, and says that there is but one of it: so no
+/// statistics can lead to a plan that reads all members of a group, or all people, for each message.
+macro_rules! select_facts {
+    ($($argument:expr),+) => {
+        sqlx::query_as!(
+            Row,
+            r#"
+            select question.ord as "ord!",
+                   conversation.kind as "kind!: ConversationKind",
+                   member.role as "role!: Role",
+                   conversation.category as "category?",
+                   sender.roles as "sender_roles!",
+                   sender.banned_until as "banned_until?",
+                   coalesce(peer.roles, '{}') as "peer_roles!",
+                   conversation.head_seq as "head_seq!",
+                   conversation.message_no as "message_no!",
+                   conversation.expires_in as "expires_in?",
+                   member.read_seq as "read_seq!",
+                   coalesce(peer.is_blocked, false) as "is_blocked!",
+                   earlier.sender_id as "earlier_sender_id?: UserId",
+                   earlier.fingerprint as "earlier_fingerprint?",
+                   reply.id as "reply_id?: MessageId",
+                   reply.seq as "reply_seq?",
+                   reply.sender_id as "reply_sender_id?: UserId",
+                   reply.kind as "reply_kind?: MessageKind",
+                   case when reply.expires_at <= $5 then null else left(reply.body, 140) end as reply_preview,
+                   coalesce(reply.deleted_at, case when reply.expires_at <= $5 then reply.expires_at end) as "reply_deleted_at?",
+                   archived.user_id is not null as "is_missed!"
+            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
+                 as question(conversation_id, sender_id, message_id, reply_to, ord)
+            cross join lateral (
+                select kind, category, head_seq, message_no, expires_in
+                from conversations
+                where id = question.conversation_id
+                limit 1) as conversation
+            cross join lateral (
+                select role, read_seq, floor_seq, left_at
+                from members
+                where conversation_id = question.conversation_id and user_id = question.sender_id
+                limit 1) as member
+            cross join lateral (
+                select roles, banned_until, deleted_at
+                from users
+                where id = question.sender_id
+                limit 1) as sender
+            left join lateral (
+                select person.roles,
+                       exists (select from blocks where user_id = other.user_id and blocked_id = question.sender_id)
+                           or exists (select from blocks where user_id = question.sender_id and blocked_id = other.user_id)
+                           as is_blocked
+                from members other
+                join users person on person.id = other.user_id
+                where conversation.kind = 'direct'
+                  and other.conversation_id = question.conversation_id and other.user_id <> question.sender_id
+                limit 1) as peer on true
+            left join lateral (
+                select sender_id, fingerprint
+                from messages
+                where conversation_id = question.conversation_id and id = question.message_id
+                limit 1) as earlier on true
+            left join lateral (
+                select id, seq, sender_id, kind, body, expires_at, deleted_at
+                from messages
+                where conversation_id = question.conversation_id and id = question.reply_to
+                limit 1) as reply on reply.seq > member.floor_seq
+            left join lateral (
+                select user_id
+                from preferences
+                where conversation_id = question.conversation_id and archived_at is not null
+                  and coalesce(muted_until, '-infinity') <= $5
+                limit 1) as archived on true
+            where member.left_at is null and sender.deleted_at is null
+            "#,
+            $($argument),+
+        )
+    };
+}
+
 /// Answers all questions, in their order. The conversations must be locked before, so that the answers hold.
-///
-/// Each part is found by itself, by its whole key, and says that there is but one of it: so no statistics can lead to a plan that
-/// reads all members of a group, or all people, for each message.
 pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> sqlx::Result<Vec<Option<Facts>>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"
-        select question.ord as "ord!",
-               conversation.kind as "kind!: ConversationKind",
-               member.role as "role!: Role",
-               conversation.category as "category?",
-               sender.roles as "sender_roles!",
-               sender.banned_until as "banned_until?",
-               coalesce(peer.roles, '{}') as "peer_roles!",
-               conversation.head_seq as "head_seq!",
-               conversation.message_no as "message_no!",
-               conversation.expires_in as "expires_in?",
-               member.read_seq as "read_seq!",
-               coalesce(peer.is_blocked, false) as "is_blocked!",
-               earlier.sender_id as "earlier_sender_id?: UserId",
-               earlier.fingerprint as "earlier_fingerprint?",
-               reply.id as "reply_id?: MessageId",
-               reply.seq as "reply_seq?",
-               reply.sender_id as "reply_sender_id?: UserId",
-               reply.kind as "reply_kind?: MessageKind",
-               case when reply.expires_at <= $5 then null else left(reply.body, 140) end as reply_preview,
-               coalesce(reply.deleted_at, case when reply.expires_at <= $5 then reply.expires_at end) as "reply_deleted_at?",
-               archived.user_id is not null as "is_missed!"
-        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
-             as question(conversation_id, sender_id, message_id, reply_to, ord)
-        cross join lateral (
-            select kind, category, head_seq, message_no, expires_in
-            from conversations
-            where id = question.conversation_id
-            limit 1) as conversation
-        cross join lateral (
-            select role, read_seq, floor_seq, left_at
-            from members
-            where conversation_id = question.conversation_id and user_id = question.sender_id
-            limit 1) as member
-        cross join lateral (
-            select roles, banned_until, deleted_at
-            from users
-            where id = question.sender_id
-            limit 1) as sender
-        left join lateral (
-            select person.roles,
-                   exists (select from blocks where user_id = other.user_id and blocked_id = question.sender_id)
-                       or exists (select from blocks where user_id = question.sender_id and blocked_id = other.user_id)
-                       as is_blocked
-            from members other
-            join users person on person.id = other.user_id
-            where conversation.kind = 'direct'
-              and other.conversation_id = question.conversation_id and other.user_id <> question.sender_id
-            limit 1) as peer on true
-        left join lateral (
-            select sender_id, fingerprint
-            from messages
-            where conversation_id = question.conversation_id and id = question.message_id
-            limit 1) as earlier on true
-        left join lateral (
-            select id, seq, sender_id, kind, body, expires_at, deleted_at
-            from messages
-            where conversation_id = question.conversation_id and id = question.reply_to
-            limit 1) as reply on reply.seq > member.floor_seq
-        left join lateral (
-            select user_id
-            from preferences
-            where conversation_id = question.conversation_id and archived_at is not null
-              and coalesce(muted_until, '-infinity') <= $5
-            limit 1) as archived on true
-        where member.left_at is null and sender.deleted_at is null
-        "#,
+    let rows = select_facts!(
         &questions.iter().map(|question| question.conversation_id.0).collect::<Vec<_>>(),
         &questions.iter().map(|question| question.sender_id.0).collect::<Vec<_>>(),
         &questions.iter().map(|question| question.message_id.0).collect::<Vec<_>>(),
         &questions.iter().map(|question| question.reply_to).collect::<Vec<_>>() as &[Option<MessageId>],
-        now,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(in_order(rows, questions.len()))
+        now
+    );
+    Ok(in_order(rows.fetch_all(db).await?, questions.len()))
 }
 
 fn in_order(rows: Vec<Row>, questions: usize) -> Vec<Option<Facts>> {
