@@ -51,9 +51,12 @@ async fn rush(nodes: &[&TestServer]) {
         join_all(people.iter().zip(seeds).map(|(person, seed)| Witness::new(person, &beacon, seed))).await;
     let crowd = Crowd::meets(people.try_into().unwrap_or_else(|_| unreachable!("five were asked for"))).await;
     for round in 0..ROUNDS {
+        let mut ear = crowd.ada.socket().await;
         let prey = crowd.prepares().await;
         nodes.iter().for_each(|node| node.clock.advance(Duration::milliseconds(4_990)));
         let done = crowd.falls_upon(&prey, nodes).await;
+        // It reads as a tombstone as soon as it expires, and is told when it is one.
+        ear.hears_where("message:deleted", |told| told["data"]["id"] == prey.expiring["id"]).await;
         crowd.ends_well(&prey, &done).await;
         for outcome in join_all(witnesses.iter_mut().map(|witness| witness.look(&beacon))).await {
             outcome.unwrap_or_else(|broken| panic!("round {round}, {broken}"));
