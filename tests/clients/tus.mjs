@@ -37,9 +37,9 @@ function upload(options, offsets, interrupt = () => {}) {
   });
 }
 
-// The connection breaks when half of it is sent.
+// The connection breaks when half of it is sent. In pieces, for a fast connection would have swallowed all of it by then.
 const offsets = [];
-const broken = await upload({ endpoint: `${api}/uploads` }, offsets, (client, sent, resolve) => {
+const broken = await upload({ endpoint: `${api}/uploads`, chunkSize: 2 * MEBIBYTE }, offsets, (client, sent, resolve) => {
   if (sent > 5 * MEBIBYTE && sent < file.length) client.abort().then(() => resolve(client));
 });
 const kept = await until("some of it is kept", async () => {
@@ -61,7 +61,7 @@ const bytes = Buffer.from(await (await fetch(url)).arrayBuffer());
 equal(sha256(bytes), sha256(file), "what comes out is what went in");
 
 // What is ended is gone.
-const ended = await upload({ endpoint: `${api}/uploads` }, [], (client, sent, resolve) => {
+const ended = await upload({ endpoint: `${api}/uploads`, chunkSize: 2 * MEBIBYTE }, [], (client, sent, resolve) => {
   if (sent > MEBIBYTE && sent < file.length) client.abort(true).then(() => resolve(client));
 });
 const headers = { Authorization: `Bearer ${ada.access_token}`, "Tus-Resumable": "1.0.0" };
