@@ -3,13 +3,16 @@
 use chrono::Duration;
 use sqlx::PgConnection;
 
-use super::{super::Context, collect};
+use super::{
+    super::{
+        Context,
+        messages::change::{enter, take_places},
+    },
+    collect,
+};
 use crate::{
     domain::{error::Result, event::Event, ids::ConversationId, message::Message},
-    store::{
-        changes::{self, Change, ChangeKind},
-        conversations, erasures, messages,
-    },
+    store::{changes::ChangeKind, conversations, erasures, messages},
 };
 
 /// For how long something that was begun before the account was deleted may still end.
@@ -51,17 +54,12 @@ async fn strip(
     // What has expired shows no files any more.
     stripped.retain(|message| message.deleted_at.is_none());
     stripped.sort_by_key(|message| message.seq);
-    let heads = conversations::heads(tx, &[conversation]).await?;
-    let mut head_seq = heads.first().map_or(0, |(_, head_seq)| *head_seq);
     for message in &mut stripped {
-        head_seq += 1;
-        message.changed_seq = head_seq;
         message.attachments.clear();
     }
+    take_places(tx, conversation, &mut stripped).await?;
     messages::strip(tx, conversation, &stripped).await?;
     collect::of_messages(tx, &places, now).await?;
-    let entry = |message| Change::of_message(ChangeKind::MessageUpdated, message);
-    changes::insert(tx, conversation, &stripped.iter().map(entry).collect::<Vec<_>>()).await?;
-    conversations::advance_quietly(tx, conversation, head_seq).await?;
+    enter(tx, conversation, ChangeKind::MessageUpdated, &stripped).await?;
     Ok(stripped)
 }

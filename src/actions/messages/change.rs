@@ -1,6 +1,6 @@
 //! A change of a message in the making: begun under its conversation's lock, closed by an entry in the log.
 
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{super::Context, history};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         user::Caller,
     },
     store::{
-        changes::{self, Change},
+        changes::{self, Change, ChangeKind},
         conversations,
     },
 };
@@ -44,4 +44,27 @@ pub async fn close(
     let message = history::with_status(&mut tx, message).await?;
     ctx.commit(tx, vec![event]).await?;
     Ok(message)
+}
+
+/// Gives messages that change by nobody's hand the next places in the log, in their order. Their conversation is locked.
+pub async fn take_places(tx: &mut PgConnection, conversation: ConversationId, messages: &mut [Message]) -> Result<()> {
+    let heads = conversations::heads(tx, &[conversation]).await?;
+    let head_seq = heads.first().map_or(0, |(_, head_seq)| *head_seq);
+    for (message, seq) in messages.iter_mut().zip(head_seq + 1..) {
+        message.changed_seq = seq;
+    }
+    Ok(())
+}
+
+/// Enters them into the log, once they are written.
+pub async fn enter(
+    tx: &mut PgConnection,
+    conversation: ConversationId,
+    kind: ChangeKind,
+    messages: &[Message],
+) -> Result<()> {
+    let Some(last) = messages.last() else { return Ok(()) };
+    let entries: Vec<_> = messages.iter().map(|message| Change::of_message(kind, message)).collect();
+    changes::insert(tx, conversation, &entries).await?;
+    Ok(conversations::advance_quietly(tx, conversation, last.changed_seq).await?)
 }

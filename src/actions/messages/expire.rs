@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::super::{Context, attachments::collect};
+use super::{
+    super::{Context, attachments::collect},
+    change::{enter, take_places},
+};
 use crate::{
     domain::{clock::Time, error::Result, event::Event, ids::ConversationId},
     store::{
-        changes::{self, Change, ChangeKind},
+        changes::ChangeKind,
         conversations,
         messages::{self, Overdue},
     },
@@ -59,19 +62,11 @@ async fn bury(ctx: &Context, conversation: ConversationId, overdue: Vec<Overdue>
         return Ok(0);
     }
 
-    let heads = conversations::heads(&mut tx, &[conversation]).await?;
-    let mut head_seq = heads.first().map_or(0, |(_, head_seq)| *head_seq);
-    for message in &mut expired {
-        head_seq += 1;
-        message.changed_seq = head_seq;
-    }
+    take_places(&mut tx, conversation, &mut expired).await?;
     messages::entomb(&mut tx, conversation, &expired).await?;
     let graves: Vec<_> = expired.iter().map(|message| (conversation, message.seq)).collect();
     collect::of_messages(&mut tx, &graves, ctx.clock.now()).await?;
-    let entry = |message| Change::of_message(ChangeKind::MessageDeleted, message);
-    let entries: Vec<_> = expired.iter().map(entry).collect();
-    changes::insert(&mut tx, conversation, &entries).await?;
-    conversations::advance_quietly(&mut tx, conversation, head_seq).await?;
+    enter(&mut tx, conversation, ChangeKind::MessageDeleted, &expired).await?;
     let buried = expired.len();
     ctx.commit(tx, expired.into_iter().map(Event::MessageDeleted).collect()).await?;
     Ok(buried)

@@ -1,14 +1,19 @@
 //! Previews: what the page says of itself that a message links to, looked at once by whichever node comes first, and told
 //! like any other change of the message, though nobody edited it.
 
+use std::slice;
+
 use chrono::TimeDelta;
 use sqlx::PgConnection;
 
-use super::super::Context;
+use super::{
+    super::Context,
+    change::{enter, take_places},
+};
 use crate::{
     domain::{error::Result, event::Event, link::LinkPreview, message::Message},
     store::{
-        changes::{self, Change, ChangeKind},
+        changes::ChangeKind,
         conversations,
         links::{self, Visit},
         messages,
@@ -66,13 +71,10 @@ async fn keep(ctx: &Context, visit: Visit, link: Option<&str>, preview: Option<L
     let (Some(mut message), Some(preview)) = (message, preview) else {
         return ctx.commit(tx, Vec::new()).await;
     };
-    let heads = conversations::heads(&mut tx, &[visit.conversation_id]).await?;
-    message.changed_seq = heads.first().map_or(0, |(_, head_seq)| *head_seq) + 1;
+    take_places(&mut tx, visit.conversation_id, slice::from_mut(&mut message)).await?;
     message.link_preview = Some(preview.redacted(&ctx.rulebook.rules().redaction));
     messages::set_link_preview(&mut tx, &message).await?;
-    let entry = Change::of_message(ChangeKind::MessageUpdated, &message);
-    changes::insert(&mut tx, visit.conversation_id, &[entry]).await?;
-    conversations::advance_quietly(&mut tx, visit.conversation_id, message.changed_seq).await?;
+    enter(&mut tx, visit.conversation_id, ChangeKind::MessageUpdated, slice::from_ref(&message)).await?;
     ctx.commit(tx, vec![Event::MessageUpdated(message)]).await
 }
 
