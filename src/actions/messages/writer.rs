@@ -60,16 +60,23 @@ impl Work for Sending {
 
     async fn write(&self, ctx: &Context, tx: &mut PgConnection, items: &mut [Item]) -> sqlx::Result<Written> {
         let batch = decide(ctx, tx, items).await?;
+        let linking = if ctx.web.is_some() { batch.linking() } else { Vec::new() };
         if !batch.new.is_empty() {
-            append(ctx, tx, &batch).await?;
+            append(tx, &batch).await?;
+        }
+        if !linking.is_empty() {
+            links::visit(tx, &linking, ctx.clock.now()).await?;
         }
         let back = bring_back(ctx, tx, &batch).await?;
         let stored = load_stored(tx, items, &batch, ctx.clock.now()).await?;
-        Ok(Written { batch, stored, back })
+        Ok(Written { batch, stored, back, is_linking: !linking.is_empty() })
     }
 
     async fn answer(&self, ctx: &Context, items: Vec<Item>, written: Written) {
-        let Written { batch, stored, back } = written;
+        let Written { batch, stored, back, is_linking } = written;
+        if is_linking {
+            ctx.visits.set(ctx.clock.now());
+        }
         tell(ctx, &batch, back).await;
         let unwritten = items.iter().zip(&batch.verdicts).filter(|(_, verdict)| !matches!(verdict, Verdict::Write(_)));
         give_back(ctx, unwritten.map(|(item, _)| item)).await;
@@ -119,6 +126,8 @@ pub struct Written {
     stored: Stored,
     /// Who finds which conversation out of their archive again.
     back: Vec<(UserId, ConversationPreferences)>,
+    /// Whether there are pages to look at.
+    is_linking: bool,
 }
 
 async fn decide(ctx: &Context, tx: &mut PgConnection, items: &[Item]) -> sqlx::Result<Batch> {
@@ -228,17 +237,13 @@ async fn untaken_files(
     if wanted.is_empty() { Ok(HashMap::new()) } else { taking::untaken(tx, &wanted).await }
 }
 
-async fn append(ctx: &Context, tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<()> {
+async fn append(tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<()> {
     messages::insert(tx, &batch.new).await?;
     conversations::advance_all(tx, &batch.heads()).await?;
     receipts::advance_senders(tx, &batch.senders()).await?;
     let taken = batch.taken();
     if !taken.is_empty() {
         taking::take(tx, &taken).await?;
-    }
-    let linking = if ctx.web.is_some() { batch.linking() } else { Vec::new() };
-    if !linking.is_empty() {
-        links::visit(tx, &linking, ctx.clock.now()).await?;
     }
     let mentioning: Vec<_> = batch.new.iter().map(|new| &new.message).collect();
     messages::insert_mentions(tx, &mentioning).await
@@ -283,9 +288,6 @@ async fn tell(ctx: &Context, batch: &Batch, back: Vec<(UserId, ConversationPrefe
     metrics::messages_sent(batch.new.len());
     if let Some(soonest) = batch.new.iter().filter_map(|new| new.message.expires_at).min() {
         ctx.expiry.set(soonest);
-    }
-    if ctx.web.is_some() && !batch.linking().is_empty() {
-        ctx.visits.set(ctx.clock.now());
     }
     let mut by_conversation: HashMap<ConversationId, Vec<Envelope>> = HashMap::new();
     for new in &batch.new {
