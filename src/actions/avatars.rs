@@ -4,7 +4,11 @@ use bytes::Bytes;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Context, conversations, require_member};
+use super::{
+    Context,
+    attachments::upload::{PATIENCE, claim_place},
+    conversations, require_member,
+};
 use crate::{
     domain::{
         attachment::Rendition,
@@ -24,9 +28,6 @@ use crate::{
     },
     store::{attachments, avatars, users},
 };
-
-/// How long a picture may take from its first byte in the vault to its owner.
-const PATIENCE: chrono::Duration = chrono::Duration::hours(24);
 
 /// A picture that comes in.
 #[derive(Debug)]
@@ -138,10 +139,7 @@ async fn deposit(ctx: &Context, upload: Upload, filename: String) -> Result<Blob
         pictures::avatar(&mut file, file_type)
     });
     let squares = squares.await?;
-    let id = BlobId::random();
-    let mut db = ctx.db.acquire().await?;
-    attachments::claim_blob(&mut db, id, ctx.clock.now() + PATIENCE).await?;
-    drop(db);
+    let id = claim_place(ctx, ctx.clock.now() + PATIENCE).await?;
     let manner = Manner { content_type: "image/webp".to_owned(), disposition: "inline".to_owned() };
     for (side, square) in squares {
         ctx.media.vault.put_bytes(id, Rendition::Thumbnail(side), square, &manner).await?;

@@ -9,10 +9,11 @@ use std::{
 
 use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use tokio::{fs, io::AsyncReadExt, task};
 
-use super::trouble;
+use super::{trouble, vault::Reading};
 use crate::domain::error::{Error, Result};
 
 /// Bytes that are copied at once.
@@ -60,6 +61,15 @@ impl Staged {
         let file = Arc::clone(&self.file);
         let writing = task::spawn_blocking(move || (&*file).write_all(&bytes));
         writing.await.context("writing a file was cut short")?.map_err(trouble)
+    }
+
+    /// Takes what is read of a file in the store.
+    pub async fn read(&mut self, reading: Reading) -> Result<()> {
+        let mut bytes = reading.bytes;
+        while let Some(piece) = bytes.try_next().await.context("a file in the store can't be read")? {
+            self.write(piece).await?;
+        }
+        Ok(())
     }
 
     /// How many bytes have come.

@@ -17,6 +17,7 @@ use crate::{
             Attachment, AttachmentKind, Details, FileType, Rendition, StoredAttachment, check_waveform, clean_filename,
             redacted_filename,
         },
+        clock::Time,
         error::{Conflict, Error, Result},
         ids::{AttachmentId, BlobId, ConversationId},
         limits::Limit,
@@ -30,8 +31,8 @@ use crate::{
     store::attachments,
 };
 
-/// How long an upload may take from its first byte in the vault to its row.
-const UPLOAD_PATIENCE: Duration = Duration::hours(24);
+/// How long what is put into the vault may take from its first byte to whoever needs it.
+pub const PATIENCE: Duration = Duration::hours(24);
 
 /// A file that comes in.
 #[derive(Debug)]
@@ -173,6 +174,13 @@ pub async fn keep(
     recorded?.ok_or(Error::Unavailable("The upload took too long; send it again."))
 }
 
+/// Writes down a place in the vault before anything is put there; it is removed from then on, unless it is needed by then.
+pub async fn claim_place(ctx: &Context, until: Time) -> Result<BlobId> {
+    let place = BlobId::random();
+    attachments::claim_blob(&mut *ctx.db.acquire().await?, place, until).await?;
+    Ok(place)
+}
+
 /// Only sound has a waveform.
 fn heard(file_type: FileType, said: Vec<u8>) -> Vec<u8> {
     if file_type.kind == AttachmentKind::Audio { said } else { Vec::new() }
@@ -181,12 +189,9 @@ fn heard(file_type: FileType, said: Vec<u8>) -> Vec<u8> {
 /// Puts the bytes into the vault, under a name that is written down first.
 async fn deposit(ctx: &Context, stored: &mut StoredAttachment, complete: &Complete, examined: Examined) -> Result<()> {
     let Examined { details, instead, thumbnails } = examined;
-    stored.blob = BlobId::random();
     stored.attachment.details = details.or_waveform(take(&mut stored.attachment.details.waveform));
     stored.attachment.size = instead.as_ref().map_or(complete.size, |bytes| bytes.len() as u64) as i64;
-    let mut db = ctx.db.acquire().await?;
-    attachments::claim_blob(&mut db, stored.blob, ctx.clock.now() + UPLOAD_PATIENCE).await?;
-    drop(db);
+    stored.blob = claim_place(ctx, ctx.clock.now() + PATIENCE).await?;
     let vault = &ctx.media.vault;
     for (width, picture) in thumbnails {
         let rendition = Rendition::Thumbnail(width);

@@ -1,9 +1,6 @@
 //! Straight into the store: a client announces a file, puts it to a URL of the store's own, and says when it is there.
 //! Only then does the server see it, so it checks everything, and keeps a copy that the URL does not reach.
 
-use anyhow::Context as _;
-use futures_util::TryStreamExt;
-
 use super::{
     super::{
         Context,
@@ -88,10 +85,7 @@ async fn fetch(ctx: &Context, upload: &Upload, place: BlobId) -> Result<Complete
         return Err(Error::field("size", "mismatch", says));
     }
     let mut whole = ctx.media.stage(reading.size).await?;
-    let mut bytes = reading.bytes;
-    while let Some(piece) = bytes.try_next().await.context("an upload can't be read")? {
-        whole.write(piece).await?;
-    }
+    whole.read(reading).await?;
     let whole = whole.complete()?;
     if upload.sha256.as_ref().is_some_and(|announced| *announced != whole.sha256) {
         return Err(Error::field("sha256", "mismatch", "The bytes in the store are others."));

@@ -5,7 +5,7 @@ pub mod direct;
 pub mod receive;
 
 use chrono::Duration;
-use sqlx::{PgConnection, error::DatabaseError};
+use sqlx::PgConnection;
 
 use super::{
     Context,
@@ -23,6 +23,7 @@ use crate::{
     },
     media::staging::Complete,
     store::{
+        OnConstraint,
         attachments::{claim_blob, doom},
         personal, uploads as rows,
     },
@@ -108,14 +109,8 @@ async fn admit(ctx: &Context, caller: &Caller, announced: Announced, place: Opti
         return if is_same { Ok(earlier) } else { Err(Conflict::IdempotencyMismatch.into()) };
     }
     require_room(ctx, &mut tx, &upload, now).await?;
-    match rows::insert(&mut tx, &upload).await {
-        Ok(()) => {}
-        // It is late, or of a conversation that one is in no more.
-        Err(error) if error.as_database_error().is_some_and(DatabaseError::is_unique_violation) => {
-            return Err(Conflict::IdempotencyMismatch.into());
-        }
-        Err(error) => return Err(error.into()),
-    }
+    // One that is there is late, or of a conversation that one is in no more.
+    rows::insert(&mut tx, &upload).await.on_constraint("uploads_pkey", Conflict::IdempotencyMismatch.into())?;
     if let Some(place) = place {
         claim_blob(&mut tx, place, stays_until(&upload)).await?;
     }

@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
 
 use super::{
-    super::Context,
+    super::{Context, attachments::upload::claim_place},
     conclude, find_in,
     rows::{add_part, parts},
     stays_until,
@@ -24,7 +23,7 @@ use crate::{
     domain::{
         attachment::Rendition,
         error::{Conflict, Error, Result},
-        ids::{AttachmentId, BlobId},
+        ids::AttachmentId,
         limits,
         upload::{Checksum, Upload},
         user::Caller,
@@ -33,7 +32,7 @@ use crate::{
         staging::{Complete, Staged},
         vault::Manner,
     },
-    store::attachments::{claim_blob, doom},
+    store::attachments::doom,
 };
 
 /// Bytes after which a part is written down: what a crash can cost.
@@ -137,10 +136,7 @@ impl Taker {
         if self.count == limits::UPLOAD_PARTS {
             return Err(Error::LimitReached { what: "parts", most: limits::UPLOAD_PARTS });
         }
-        let (blob, size) = (BlobId::random(), part.size as i64);
-        let mut db = self.ctx.db.acquire().await?;
-        claim_blob(&mut db, blob, stays_until(&self.upload)).await?;
-        drop(db);
+        let (blob, size) = (claim_place(&self.ctx, stays_until(&self.upload)).await?, part.size as i64);
         self.ctx.media.vault.put_file(blob, part.file, &Manner::of_parts()).await?;
         let mut tx = self.ctx.db.begin().await?;
         let is_added = add_part(&mut tx, &self.upload, (blob, size)).await?;
@@ -171,10 +167,7 @@ impl Taker {
         let mut whole = self.ctx.media.stage(self.upload.size as u64).await?;
         for part in parts {
             let reading = self.ctx.media.vault.get(part, Rendition::Original, None).await?;
-            let mut bytes = reading.ok_or(Conflict::WrongOffset)?.bytes;
-            while let Some(piece) = bytes.try_next().await.context("a part can't be read")? {
-                whole.write(piece).await?;
-            }
+            whole.read(reading.ok_or(Conflict::WrongOffset)?).await?;
         }
         whole.append(last).await?;
         // The parts are gone where somebody else was first.
