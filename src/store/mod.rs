@@ -19,6 +19,20 @@ macro_rules! profile {
     };
 }
 
+/// One's settings of a conversation out of any row that has their columns.
+macro_rules! preferences {
+    ($row:ident) => {
+        crate::domain::preferences::Preferences {
+            pinned_at: $row.pinned_at,
+            archived_at: $row.archived_at,
+            muted_until: $row.muted_until,
+            notify: $row.notify,
+            draft: $row.draft,
+            cleared_seq: $row.cleared_seq,
+        }
+    };
+}
+
 pub mod attachments;
 pub mod audiences;
 pub mod avatars;

@@ -241,17 +241,7 @@ pub async fn preferences_after(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| ConversationPreferences {
-            conversation_id: row.conversation_id,
-            preferences: Preferences {
-                pinned_at: row.pinned_at,
-                archived_at: row.archived_at,
-                muted_until: row.muted_until,
-                notify: row.notify,
-                draft: row.draft,
-                cleared_seq: row.cleared_seq,
-            },
-        })
+        .map(|row| ConversationPreferences { conversation_id: row.conversation_id, preferences: preferences!(row) })
         .collect())
 }
 

@@ -7,7 +7,7 @@ use crate::domain::{
     conversation::{ConversationFilter, ConversationKind, HistoryRule, OwnConversation},
     ids::{BlobId, ConversationId, UserId},
     member::Role,
-    preferences::{Notify, Preferences},
+    preferences::Notify,
 };
 
 /// A conversation as one member sees it, and what is still to be loaded of it.
@@ -97,14 +97,7 @@ struct Row {
 impl From<Row> for OwnRow {
     fn from(row: Row) -> Self {
         let shared = conversation!(row.conversation_id, row);
-        let preferences = Preferences {
-            pinned_at: row.pinned_at,
-            archived_at: row.archived_at,
-            muted_until: row.muted_until,
-            notify: row.notify,
-            draft: row.draft,
-            cleared_seq: row.cleared_seq,
-        };
+        let preferences = preferences!(row);
         let own = OwnConversation {
             shared,
             last_message: None,

@@ -45,54 +45,52 @@ pub fn set_status(lows: &LowsByConversation, message: &mut Message) {
     }
 }
 
+/// Selects the lowest cursors of the conversations that `$id` runs through.
+macro_rules! select_lows {
+    ($wanted:tt, $id:tt, $argument:expr) => {
+        sqlx::query_as!(
+            LowRow,
+            r#"
+            select low.conversation_id as "conversation_id!: ConversationId",
+                   low.kind as "kind!: ReceiptKind",
+                   low.user_id as "user_id!: UserId",
+                   low.seq as "seq!"
+            from "#
+                + $wanted
+                + r#" (
+                (select conversation_id, 'read' as kind, user_id, read_seq as seq
+                 from members
+                 where conversation_id = "#
+                + $id
+                + r#" and left_at is null
+                 order by read_seq
+                 limit 2)
+                union all
+                (select conversation_id, 'delivered', user_id, delivered_seq
+                 from members
+                 where conversation_id = "#
+                + $id
+                + r#" and left_at is null
+                 order by delivered_seq
+                 limit 2)) as low
+            "#,
+            $argument
+        )
+    };
+}
+
 /// The lowest cursors of one conversation. Apart from those of many: for as many ids as there may be, PostgreSQL makes a plan that
 /// one id is better off without, and so would make another each time.
 pub async fn lows_of(db: &mut PgConnection, conversation: ConversationId) -> sqlx::Result<LowsByConversation> {
-    let rows = sqlx::query_as!(
-        LowRow,
-        r#"
-        (select conversation_id as "conversation_id!: ConversationId", 'read' as "kind!: ReceiptKind",
-                user_id as "user_id!: UserId", read_seq as "seq!"
-         from members
-         where conversation_id = $1 and left_at is null
-         order by read_seq
-         limit 2)
-        union all
-        (select conversation_id, 'delivered', user_id, delivered_seq
-         from members
-         where conversation_id = $1 and left_at is null
-         order by delivered_seq
-         limit 2)
-        "#,
-        conversation.0,
-    );
-    Ok(by_conversation(rows.fetch_all(db).await?))
+    Ok(by_conversation(select_lows!("", "$1", conversation.0).fetch_all(db).await?))
 }
 
 /// The lowest cursors of many conversations.
 pub async fn lows(db: &mut PgConnection, conversations: &[ConversationId]) -> sqlx::Result<LowsByConversation> {
-    let rows = sqlx::query_as!(
-        LowRow,
-        r#"
-        select wanted.id as "conversation_id!: ConversationId",
-               low.kind as "kind!: ReceiptKind",
-               low.user_id as "user_id!: UserId",
-               low.seq as "seq!"
-        from unnest($1::uuid[]) as wanted(id)
-        cross join lateral (
-            (select 'read' as kind, user_id, read_seq as seq
-             from members
-             where conversation_id = wanted.id and left_at is null
-             order by read_seq
-             limit 2)
-            union all
-            (select 'delivered', user_id, delivered_seq
-             from members
-             where conversation_id = wanted.id and left_at is null
-             order by delivered_seq
-             limit 2)) as low
-        "#,
-        conversations as &[ConversationId],
+    let rows = select_lows!(
+        "unnest($1::uuid[]) as wanted(id) cross join lateral",
+        "wanted.id",
+        conversations as &[ConversationId]
     );
     Ok(by_conversation(rows.fetch_all(db).await?))
 }
