@@ -5,12 +5,22 @@ use std::{
     net::SocketAddr,
 };
 
+use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
 use super::socket;
+
+/// A page of a list, as far as it matters here.
+#[derive(Debug, Deserialize)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// What asks for the next; there is none after the last, nor where pages are asked for by their place.
+    pub next_cursor: Option<String>,
+}
 
 /// A connection that serves one request at a time.
 #[derive(Debug)]

@@ -5,7 +5,11 @@ use std::{collections::HashMap, io};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{crowd, http::Http, server::Target};
+use super::{
+    crowd,
+    http::{Http, Page},
+    server::Target,
+};
 
 /// Messages of a page; as many as there may be.
 const PAGE: i64 = 100;
@@ -28,11 +32,6 @@ pub struct Ledger {
     pub acknowledged: Vec<Entry>,
     /// Every socket of every member.
     pub ears: Vec<Ear>,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    items: Vec<Item>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +109,7 @@ async fn history(http: &mut Http, conversation: &str, token: &str, first: i64) -
     let mut after = first - 1;
     loop {
         let path = format!("/conversations/{conversation}/messages?after={after}&limit={PAGE}");
-        let page: Page = serde_json::from_slice(http.get(&path, token).await?)?;
+        let page: Page<Item> = serde_json::from_slice(http.get(&path, token).await?)?;
         let Some(last) = page.items.last() else { return Ok(history) };
         after = last.seq;
         history.extend(page.items.iter().map(|item| (item.id, item.seq)));

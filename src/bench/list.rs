@@ -7,18 +7,19 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{Load, crowd, http::Http, meter::Meter, report::Report, server::Target, words};
+use super::{
+    Load, crowd,
+    http::{Http, Page},
+    meter::Meter,
+    report::Report,
+    server::Target,
+    words,
+};
 
 /// How many conversations they have.
 const CONVERSATIONS: usize = 1_000;
 /// How many of their devices leaf at once.
 const READERS: usize = 16;
-
-#[derive(Deserialize)]
-struct Page {
-    items: Vec<Item>,
-    next_cursor: Option<String>,
-}
 
 #[derive(Deserialize)]
 struct Item {
@@ -63,7 +64,7 @@ async fn leaf(http: &mut Http, token: &str, meter: &Meter, expected: &HashSet<Uu
     let mut path = "/conversations".to_owned();
     loop {
         let begun = Instant::now();
-        let page: Page = serde_json::from_slice(http.get(&path, token).await?)?;
+        let page: Page<Item> = serde_json::from_slice(http.get(&path, token).await?)?;
         meter.done(begun);
         rows += page.items.len();
         seen.extend(page.items.iter().map(|item| item.id));

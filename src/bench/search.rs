@@ -20,7 +20,7 @@ use super::{
     Load,
     crowd::{self, Person},
     haystack::{Said, Vocabulary},
-    http::Http,
+    http::{Http, Page},
     meter::Meter,
     report::Report,
     server::Target,
@@ -92,12 +92,6 @@ struct Question {
     path: String,
     is_newest: bool,
     fits: Fits,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    items: Vec<Item>,
-    next_cursor: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -239,7 +233,7 @@ impl Haystack {
             let (mut path, mut before) = (question.path.clone(), 0);
             for _ in 0..dice.random_range(1..4) {
                 let begun = Instant::now();
-                let page: Page = serde_json::from_slice(http.get(&path, &self.searcher.token).await?)?;
+                let page: Page<Item> = serde_json::from_slice(http.get(&path, &self.searcher.token).await?)?;
                 meter.done(begun);
                 if dice.random_ratio(1, CHECKED) {
                     fault = fault.or_else(|| self.check(&question, &page, before));
@@ -302,7 +296,7 @@ impl Haystack {
 
     /// What is wrong with a page before which so many hits came: each must fit, as many must come as there are, and the
     /// newest in their order.
-    fn check(&self, question: &Question, page: &Page, before: usize) -> Option<String> {
+    fn check(&self, question: &Question, page: &Page<Item>, before: usize) -> Option<String> {
         let fitting: Vec<_> = self
             .said
             .iter()
