@@ -2,6 +2,7 @@
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::{delete, get, http::StatusCode, post, web};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     actions::attachments::{
         collect, serve,
-        upload::{self, Said, Upload, Uploaded},
+        upload::{self, Said, Uploaded},
     },
     domain::{
         error::Error,
@@ -126,7 +127,7 @@ async fn receive(
             Some("file") => {
                 let filename = filename(&field);
                 let mut upload = upload::begin(ctx, caller, conversation, id).await?;
-                return match fill(&mut upload, field).await {
+                return match pour(field, async |bytes| upload.write(bytes).await).await {
                     Ok(()) => Ok(upload.finish(ctx, caller, Said { id, filename, waveform }).await?),
                     Err(problem) => {
                         upload.abandon(ctx, caller).await;
@@ -134,17 +135,31 @@ async fn receive(
                     }
                 };
             }
-            _ => while field.next().await.is_some_and(|chunk| chunk.is_ok()) {},
+            _ => skip(field).await,
         }
     }
-    Err(Error::field("file", "required", "The form has no field `file`.").into())
+    Err(no_file())
 }
 
-async fn fill(upload: &mut Upload, mut field: Field) -> Result<(), Problem> {
+/// Hands on what a file in a form is, as it comes.
+pub(super) async fn pour(
+    mut field: Field,
+    mut into: impl AsyncFnMut(Bytes) -> Result<(), Error>,
+) -> Result<(), Problem> {
     while let Some(chunk) = field.next().await {
-        upload.write(chunk.map_err(|error| unreadable(&error))?).await?;
+        into(chunk.map_err(|error| unreadable(&error))?).await?;
     }
     Ok(())
+}
+
+/// Passes over a field that nobody asked for.
+pub(super) async fn skip(mut field: Field) {
+    while field.next().await.is_some_and(|chunk| chunk.is_ok()) {}
+}
+
+/// The form has ended without a file.
+pub(super) fn no_file() -> Problem {
+    Error::field("file", "required", "The form has no field `file`.").into()
 }
 
 async fn read_id(field: &mut Field) -> Result<AttachmentId, Problem> {

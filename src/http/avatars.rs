@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     answer::{Answer, Outcome},
-    attachments::{filename, unreadable},
+    attachments::{filename, no_file, pour, skip, unreadable},
     extract::{Ctx, Form, Path, Signed},
     files::has_it_already,
     problem::Problem,
@@ -121,15 +121,13 @@ async fn read_avatar(
 /// Reads the form up to the file, and says what that is called.
 async fn receive(upload: &mut Upload, mut form: Multipart) -> Result<String, Problem> {
     while let Some(field) = form.next().await {
-        let mut field = field.map_err(|error| unreadable(&error))?;
+        let field = field.map_err(|error| unreadable(&error))?;
         if field.name() == Some("file") {
             let filename = filename(&field);
-            while let Some(chunk) = field.next().await {
-                upload.write(chunk.map_err(|error| unreadable(&error))?).await?;
-            }
+            pour(field, async |bytes| upload.write(bytes).await).await?;
             return Ok(filename);
         }
-        while field.next().await.is_some_and(|chunk| chunk.is_ok()) {}
+        skip(field).await;
     }
-    Err(Error::field("file", "required", "The form has no field `file`.").into())
+    Err(no_file())
 }
