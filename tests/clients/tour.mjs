@@ -2,17 +2,22 @@
 
 const PATIENCE_MS = 10_000;
 
-/** Two people meet and talk. `names` are new ones; `server` is where, as `http://host:port`. */
-export async function tour(server, WebSocket, names) {
-  const api = `${server}/api/v1`;
-
-  async function call(person, method, path, body) {
+/** A function that asks the REST API at `api` as somebody, or as nobody; answers with the status as `http`, and the body's fields. */
+export function caller(api) {
+  return async (person, method, path, body) => {
     const headers = { "Content-Type": "application/json" };
     if (person) headers.Authorization = `Bearer ${person.access_token}`;
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const response = await fetch(api + path, { method, headers, signal, body: JSON.stringify(body) });
     return { http: response.status, ...(await response.json()) };
-  }
+  };
+}
+
+/** Two people meet and talk. `names` are new ones; `server` is where, as `http://host:port`. */
+export async function tour(server, WebSocket, names) {
+  const api = `${server}/api/v1`;
+
+  const call = caller(api);
 
   /** A socket that keeps what it hears until somebody asks for it. */
   class Socket {

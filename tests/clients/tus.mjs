@@ -3,17 +3,12 @@
 import { createHash } from "node:crypto";
 import tus from "tus-js-client";
 
+import { caller } from "./tour.mjs";
+
 const PATIENCE_MS = 10_000;
 const MEBIBYTE = 1024 * 1024;
 const api = `${process.env.SERVER}/api/v1`;
-
-async function call(person, method, path, body) {
-  const headers = { "Content-Type": "application/json" };
-  if (person) headers.Authorization = `Bearer ${person.access_token}`;
-  const signal = AbortSignal.timeout(PATIENCE_MS);
-  const response = await fetch(api + path, { method, headers, signal, body: JSON.stringify(body) });
-  return { http: response.status, ...(await response.json()) };
-}
+const call = caller(api);
 
 const ada = await call(null, "POST", "/auth/register", { username: "ada-tus", password: "correct horse" });
 const group = await call(ada, "POST", "/conversations", { kind: "group" });
