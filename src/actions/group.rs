@@ -75,8 +75,8 @@ impl<'a> GroupChange<'a> {
             created_at: self.now,
         };
         changes::insert(tx, message.conversation_id, &self.entries).await?;
-        let new = NewMessage { message, no: self.standing.message_no, fingerprint: Vec::new() };
-        messages::insert(tx, std::slice::from_ref(&new)).await?;
+        let new = NewMessage { message, no: self.standing.message_no, fingerprint: Vec::new(), is_passing: false };
+        messages::insert(tx, &new).await?;
         conversations::advance(tx, new.message.conversation_id, head_seq, self.now).await?;
         Ok(new.message)
     }

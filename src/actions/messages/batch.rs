@@ -19,7 +19,7 @@ use crate::{
             rules::{Place, Rules},
         },
     },
-    store::{conversations::Head, messages::NewMessage, receipts, sending::Facts, taking::Wanted},
+    store::{messages::NewMessage, sending::Facts, taking::Wanted},
 };
 
 /// What becomes of one draft of a batch.
@@ -58,8 +58,12 @@ pub struct Batch {
     /// The messages to write.
     pub new: Vec<NewMessage>,
     missed: HashSet<ConversationId>,
-    heads: HashMap<ConversationId, Head>,
-    senders: HashMap<(ConversationId, UserId), receipts::Sent>,
+    /// The last place and number given in each log.
+    heads: HashMap<ConversationId, (i64, i64)>,
+    /// The senders' own cursors.
+    cursors: HashMap<(ConversationId, UserId), i64>,
+    /// Whose cursors passed something of others.
+    passed: HashSet<(ConversationId, UserId)>,
     taken: HashMap<(ConversationId, AttachmentId), i64>,
     first_with_id: HashMap<(ConversationId, MessageId), usize>,
 }
@@ -106,7 +110,7 @@ impl Batch {
         let attachments = circumstances.files_of(draft, sender).flatten().cloned().collect();
         let draft = draft.clone().redacted(&circumstances.rules.redaction);
         let id = draft.conversation_id;
-        let (seq, no) = self.advance((id, sender), facts, now);
+        let (seq, no, is_passing) = self.advance((id, sender), facts);
         let message = Message {
             id: draft.id,
             conversation_id: id,
@@ -137,42 +141,27 @@ impl Batch {
         }
         self.taken.extend(draft.attachment_ids.iter().map(|file| ((id, *file), seq)));
         self.first_with_id.insert((id, draft.id), self.new.len());
-        self.new.push(NewMessage { message, no, fingerprint });
+        self.new.push(NewMessage { message, no, fingerprint, is_passing });
         self.new.len() - 1
     }
 
-    /// Moves the log's head and the sender's own cursor on; answers with the new message's place and number.
-    fn advance(&mut self, (id, sender): (ConversationId, UserId), facts: &Facts, now: Time) -> (i64, i64) {
-        let head = self.heads.entry(id).or_insert(Head {
-            id,
-            head_seq: facts.head_seq,
-            message_no: facts.message_no,
-            active_at: now,
-        });
-        head.head_seq += 1;
-        head.message_no += 1;
-        let cursor = self.senders.entry((id, sender)).or_insert(receipts::Sent {
-            conversation_id: id,
-            user_id: sender,
-            seq: facts.read_seq,
-            no: 0,
-            at: now,
-            is_marked: false,
-        });
-        // A mark tells when the cursor passed what lay between; one's own last message needs none.
-        cursor.is_marked |= cursor.seq + 1 < head.head_seq;
-        (cursor.seq, cursor.no) = (head.head_seq, head.message_no);
-        (head.head_seq, head.message_no)
-    }
-
-    /// The heads to move.
-    pub fn heads(&self) -> Vec<Head> {
-        self.heads.values().copied().collect()
+    /// Moves the log's head and the sender's own cursor on; answers with the new message's place and number, and whether
+    /// something of others lies between it and what the sender had read.
+    fn advance(&mut self, (id, sender): (ConversationId, UserId), facts: &Facts) -> (i64, i64, bool) {
+        let (seq, no) = self.heads.entry(id).or_insert((facts.head_seq, facts.message_no));
+        (*seq, *no) = (*seq + 1, *no + 1);
+        let cursor = self.cursors.entry((id, sender)).or_insert(facts.read_seq);
+        let is_passing = *cursor + 1 < *seq;
+        *cursor = *seq;
+        if is_passing {
+            self.passed.insert((id, sender));
+        }
+        (*seq, *no, is_passing)
     }
 
     /// Whether a sender's own cursor passes something of others, so that their unread counts may change.
     pub fn has_passed(&self, conversation: ConversationId, sender: UserId) -> bool {
-        self.senders.get(&(conversation, sender)).is_some_and(|cursor| cursor.is_marked)
+        self.passed.contains(&(conversation, sender))
     }
 
     /// The conversations that come back to somebody who has put them away.
@@ -189,11 +178,6 @@ impl Batch {
     /// The files that messages take.
     pub fn taken(&self) -> Vec<(ConversationId, AttachmentId, i64)> {
         self.taken.iter().map(|((conversation, file), seq)| (*conversation, *file, *seq)).collect()
-    }
-
-    /// The senders' own cursors to move.
-    pub fn senders(&self) -> Vec<receipts::Sent> {
-        self.senders.values().copied().collect()
     }
 }
 

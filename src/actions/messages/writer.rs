@@ -238,9 +238,7 @@ async fn untaken_files(
 }
 
 async fn append(tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<()> {
-    messages::insert(tx, &batch.new).await?;
-    conversations::advance_all(tx, &batch.heads()).await?;
-    receipts::advance_senders(tx, &batch.senders()).await?;
+    messages::append(tx, &batch.new).await?;
     let taken = batch.taken();
     if !taken.is_empty() {
         taking::take(tx, &taken).await?;

@@ -148,37 +148,6 @@ pub async fn advance_quietly(db: &mut PgConnection, id: ConversationId, head_seq
     Ok(())
 }
 
-/// One batch's effect on a conversation's head.
-#[derive(Clone, Copy, Debug)]
-pub struct Head {
-    /// Which conversation.
-    pub id: ConversationId,
-    /// The log's new head.
-    pub head_seq: i64,
-    /// The number of the last countable message.
-    pub message_no: i64,
-    /// When it was.
-    pub active_at: Time,
-}
-
-/// Moves the heads of many conversations after sends.
-pub async fn advance_all(db: &mut PgConnection, heads: &[Head]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update conversations conversation
-         set head_seq = head.head_seq, message_no = head.message_no, active_at = head.active_at
-         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[])
-              as head(id, head_seq, message_no, active_at)
-         where conversation.id = head.id",
-        &heads.iter().map(|head| head.id.0).collect::<Vec<_>>(),
-        &heads.iter().map(|head| head.head_seq).collect::<Vec<_>>(),
-        &heads.iter().map(|head| head.message_no).collect::<Vec<_>>(),
-        &heads.iter().map(|head| head.active_at).collect::<Vec<_>>(),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// Writes a conversation's settings.
 pub async fn update_settings(db: &mut PgConnection, conversation: &Conversation) -> sqlx::Result<()> {
     sqlx::query!(

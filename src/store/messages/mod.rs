@@ -92,6 +92,8 @@ pub struct NewMessage {
     pub no: i64,
     /// What a retry is compared with.
     pub fingerprint: Vec<u8>,
+    /// Whether its sender's own cursor passes something of others with it.
+    pub is_passing: bool,
 }
 
 #[derive(Debug)]

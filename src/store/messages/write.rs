@@ -1,7 +1,10 @@
 //! Writing messages: many births at once, and what becomes of one afterwards.
 
+use std::slice;
+
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::NewMessage;
 use crate::domain::{
@@ -10,58 +13,95 @@ use crate::domain::{
     message::{Message, MessageKind},
 };
 
-/// Writes messages whose places in their logs are decided already.
-pub async fn insert(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<()> {
-    let column = |pick: fn(&NewMessage) -> uuid::Uuid| new.iter().map(pick).collect::<Vec<_>>();
-    let attachments: Vec<_> = new.iter().map(|new| attachments_json(&new.message)).collect();
-    let metadata: Vec<_> = new.iter().map(|new| new.message.metadata.clone()).collect();
-    let location: Vec<_> = new.iter().map(|new| new.message.location.as_ref().map(|place| json!(place))).collect();
-    let origins: Vec<_> =
-        new.iter().map(|new| new.message.forwarded_from.as_ref().map(|origin| json!(origin))).collect();
-    let bodies: Vec<_> = new.iter().map(|new| new.message.body.as_deref()).collect();
-    let replies: Vec<_> = new.iter().map(|new| new.message.reply_to.as_ref().map(|reply| reply.seq)).collect();
-    // PostgreSQL has no arrays of arrays of different lengths, so lists of mentions travel as JSON.
-    let mentions: Vec<_> = new.iter().map(|new| json!(new.message.mentions)).collect();
-    sqlx::query!(
-        r#"
-        insert into messages (conversation_id, seq, changed_seq, id, no, sender_id, kind, body, attachments,
-                              metadata, location, reply_to_seq, mentions, mentions_all, forwarded_from, expires_at,
-                              fingerprint, created_at)
-        select conversation_id, seq, seq, id, no, sender_id, kind, body, attachments, metadata, location, reply_to_seq,
-               case when mentions = '[]' then '{}'
-                    else array(select jsonb_array_elements_text(mentions)::uuid) end,
-               mentions_all, forwarded_from, expires_at, fingerprint, created_at
-        from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
-                    $8::jsonb[], $9::jsonb[], $10::jsonb[], $11::bigint[], $12::jsonb[], $13::boolean[], $14::jsonb[],
-                    $15::timestamptz[], $16::bytea[], $17::timestamptz[])
-             as new(conversation_id, seq, id, no, sender_id, kind, body, attachments, metadata, location, reply_to_seq,
-                    mentions, mentions_all, forwarded_from, expires_at, fingerprint, created_at)
-        "#,
-        &column(|new| new.message.conversation_id.0),
-        &new.iter().map(|new| new.message.seq).collect::<Vec<_>>(),
-        &column(|new| new.message.id.0),
-        &new.iter().map(|new| new.no).collect::<Vec<_>>(),
-        &column(|new| new.message.sender_id.0),
-        &new.iter().map(|new| new.message.kind).collect::<Vec<_>>() as &[MessageKind],
-        &bodies as &[Option<&str>],
-        &attachments as &[Option<Value>],
-        &metadata as &[Option<Value>],
-        &location as &[Option<Value>],
-        &replies as &[Option<i64>],
-        &mentions,
-        &new.iter().map(|new| new.message.mentions_all).collect::<Vec<_>>(),
-        &origins as &[Option<Value>],
-        &new.iter().map(|new| new.message.expires_at).collect::<Vec<_>>() as &[Option<Time>],
-        &new.iter().map(|new| new.fingerprint.clone()).collect::<Vec<_>>(),
-        &new.iter().map(|new| new.message.created_at).collect::<Vec<_>>(),
-    )
-    .execute(db)
-    .await?;
+/// Writes messages, and what else their birth moves: a statement more would cost a lone message the way there and back once more.
+macro_rules! insert_messages {
+    ($new:expr, $besides:literal) => {{
+        let new: &[NewMessage] = $new;
+        let ids = |pick: fn(&NewMessage) -> Uuid| new.iter().map(pick).collect::<Vec<_>>();
+        let json = |pick: fn(&Message) -> Option<Value>| new.iter().map(|new| pick(&new.message)).collect::<Vec<_>>();
+        sqlx::query!(
+            r#"
+            with new as materialized (
+                select conversation_id, seq, id, no, sender_id, kind, body, attachments, metadata, location, reply_to_seq,
+                       mentions, mentions_all, forwarded_from, expires_at, fingerprint, created_at, is_passing
+                from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::text[],
+                            $8::jsonb[], $9::jsonb[], $10::jsonb[], $11::bigint[], $12::jsonb[], $13::boolean[],
+                            $14::jsonb[], $15::timestamptz[], $16::bytea[], $17::timestamptz[], $18::boolean[])
+                     as new(conversation_id, seq, id, no, sender_id, kind, body, attachments, metadata, location,
+                            reply_to_seq, mentions, mentions_all, forwarded_from, expires_at, fingerprint, created_at,
+                            is_passing))"# + $besides + r#"
+            insert into messages (conversation_id, seq, changed_seq, id, no, sender_id, kind, body, attachments,
+                                  metadata, location, reply_to_seq, mentions, mentions_all, forwarded_from, expires_at,
+                                  fingerprint, created_at)
+            select conversation_id, seq, seq, id, no, sender_id, kind, body, attachments, metadata, location,
+                   reply_to_seq,
+                   case when mentions is null then '{}'
+                        else array(select jsonb_array_elements_text(mentions)::uuid) end,
+                   mentions_all, forwarded_from, expires_at, fingerprint, created_at
+            from new
+            "#,
+            &ids(|new| new.message.conversation_id.0),
+            &new.iter().map(|new| new.message.seq).collect::<Vec<_>>(),
+            &ids(|new| new.message.id.0),
+            &new.iter().map(|new| new.no).collect::<Vec<_>>(),
+            &ids(|new| new.message.sender_id.0),
+            &new.iter().map(|new| new.message.kind).collect::<Vec<_>>() as &[MessageKind],
+            &new.iter().map(|new| new.message.body.as_deref()).collect::<Vec<_>>() as &[Option<&str>],
+            &json(|message| (!message.attachments.is_empty()).then(|| json!(message.attachments))) as &[Option<Value>],
+            &json(|message| message.metadata.clone()) as &[Option<Value>],
+            &json(|message| message.location.as_ref().map(|place| json!(place))) as &[Option<Value>],
+            &new.iter().map(|new| new.message.reply_to.as_ref().map(|reply| reply.seq)).collect::<Vec<_>>()
+                as &[Option<i64>],
+            // PostgreSQL has no arrays of arrays of different lengths, so lists of mentions travel as JSON.
+            &json(|message| (!message.mentions.is_empty()).then(|| json!(message.mentions))) as &[Option<Value>],
+            &new.iter().map(|new| new.message.mentions_all).collect::<Vec<_>>(),
+            &json(|message| message.forwarded_from.as_ref().map(|origin| json!(origin))) as &[Option<Value>],
+            &new.iter().map(|new| new.message.expires_at).collect::<Vec<_>>() as &[Option<Time>],
+            &new.iter().map(|new| new.fingerprint.clone()).collect::<Vec<_>>(),
+            &new.iter().map(|new| new.message.created_at).collect::<Vec<_>>(),
+            &new.iter().map(|new| new.is_passing).collect::<Vec<_>>(),
+        )
+    }};
+}
+
+/// Writes a message of the server's own, whose place in its log is decided already.
+pub async fn insert(db: &mut PgConnection, new: &NewMessage) -> sqlx::Result<()> {
+    insert_messages!(slice::from_ref(new), "").execute(db).await?;
     Ok(())
 }
 
-fn attachments_json(message: &Message) -> Option<Value> {
-    (!message.attachments.is_empty()).then(|| json!(message.attachments))
+/// Writes what people sent, whose places in their logs are decided already; and moves the logs' heads and the senders' own
+/// cursors, which nobody else moves as far. Whoever passes something of others leaves a mark that tells when.
+pub async fn append(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<()> {
+    let appending = insert_messages!(
+        new,
+        r#",
+            heads as (
+                update conversations conversation
+                set head_seq = last.seq, message_no = last.no, active_at = last.at
+                from (select conversation_id, max(seq) as seq, max(no) as no, max(created_at) as at
+                      from new
+                      group by conversation_id) as last
+                where conversation.id = last.conversation_id),
+            cursors as materialized (
+                select conversation_id, sender_id, max(seq) as seq, max(no) as no, max(created_at) as at,
+                       bool_or(is_passing) as is_passing
+                from new
+                group by conversation_id, sender_id),
+            marks as (
+                insert into receipt_marks (conversation_id, user_id, kind, seq, at)
+                select conversation_id, sender_id, 'read', seq, at
+                from cursors
+                where is_passing),
+            places as (
+                update members member
+                set read_seq = cursors.seq, read_no = cursors.no, read_at = cursors.at,
+                    delivered_seq = cursors.seq, delivered_at = cursors.at, moved_at = clock_timestamp()
+                from cursors
+                where member.conversation_id = cursors.conversation_id and member.user_id = cursors.sender_id)"#
+    );
+    appending.execute(db).await?;
+    Ok(())
 }
 
 /// Writes who is mentioned in which message.

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 use crate::domain::{
-    clock::Time,
     ids::{ConversationId, MessageId, UserId},
     message::{Message, Status},
     receipt::{MessageReceipt, Receipt, ReceiptKind},
@@ -114,52 +113,6 @@ fn by_conversation(rows: Vec<LowRow>) -> LowsByConversation {
         cursors.sort_unstable_by_key(|(_, seq)| *seq);
     }
     lows
-}
-
-/// One sender's place after a batch of sends: sending moves one's own cursor.
-#[derive(Clone, Copy, Debug)]
-pub struct Sent {
-    /// Where.
-    pub conversation_id: ConversationId,
-    /// Who.
-    pub user_id: UserId,
-    /// The last message that they sent.
-    pub seq: i64,
-    /// Its number.
-    pub no: i64,
-    /// When.
-    pub at: Time,
-    /// Whether the cursor passes something of others, so that a mark must tell when.
-    pub is_marked: bool,
-}
-
-/// Moves the senders' own cursors after a batch.
-pub async fn advance_senders(db: &mut PgConnection, sent: &[Sent]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "with sent as materialized (
-             select conversation_id, user_id, seq, no, at, is_marked
-             from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::boolean[])
-                  as sent(conversation_id, user_id, seq, no, at, is_marked)),
-         marked as (
-             insert into receipt_marks (conversation_id, user_id, kind, seq, at)
-             select conversation_id, user_id, 'read', seq, at
-             from sent
-             where is_marked)
-         update members member
-         set read_seq = sent.seq, read_no = sent.no, read_at = sent.at,
-             delivered_seq = sent.seq, delivered_at = sent.at, moved_at = clock_timestamp()
-         from sent
-         where member.conversation_id = sent.conversation_id and member.user_id = sent.user_id",
-        &sent.iter().map(|sent| sent.conversation_id.0).collect::<Vec<_>>(),
-        &sent.iter().map(|sent| sent.user_id.0).collect::<Vec<_>>(),
-        &sent.iter().map(|sent| sent.seq).collect::<Vec<_>>(),
-        &sent.iter().map(|sent| sent.no).collect::<Vec<_>>(),
-        &sent.iter().map(|sent| sent.at).collect::<Vec<_>>(),
-        &sent.iter().map(|sent| sent.is_marked).collect::<Vec<_>>(),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }
 
 /// Where the members of a conversation stand, the longest there first.
