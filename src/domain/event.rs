@@ -280,6 +280,8 @@ impl Event {
             (message, Self::MessageNew)
         } else if let Self::MessageUpdated(message) = self {
             (message, Self::MessageUpdated)
+        } else if let Self::MessageDeleted(message) = self {
+            (message, Self::MessageDeleted)
         } else if let Self::MessagePinned(message) = self {
             (message, Self::MessagePinned)
         } else if let Self::MessageUnpinned(message) = self {

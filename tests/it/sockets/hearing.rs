@@ -1,9 +1,10 @@
 //! Who hears what happens in a conversation, and who does not.
 
+use chrono::Duration;
 use serde_json::{Value, json};
 
 use super::heard_no_news_of;
-use crate::harness::{id, new_id, person::Person, server::TestServer, socket::Socket};
+use crate::harness::{id, person::Person, server::TestServer, socket::Socket};
 
 #[tokio::test]
 async fn a_message_reaches_every_device_of_every_member_and_nobody_else() {
@@ -216,10 +217,15 @@ async fn a_reply_shows_a_late_joiner_nothing_of_what_was_said_before() {
     ada.adds(&group, [&carol]).await.expect(201);
     let mut carols = carol.socket().await;
 
-    bob.sends(&group, json!({"id": new_id(), "body": "Thanks", "reply_to": id(&secret)})).await.expect(201);
+    let thanks = bob.sends(&group, json!({"body": "Thanks", "reply_to": id(&secret)})).await.expect(201);
+    bob.sends(&group, json!({"body": "Hush", "reply_to": id(&secret), "expires_in": 60})).await.expect(201);
+    bob.deletes(&thanks, "everyone").await.expect(200);
+    server.clock.advance(Duration::seconds(60));
 
-    let heard = carols.hears("message:new").await;
-    assert!(!heard.to_string().contains("under the mat"), "{heard:#}");
+    for kind in ["message:new", "message:new", "message:deleted", "message:deleted"] {
+        let heard = carols.hears(kind).await;
+        assert!(!heard.to_string().contains("under the mat"), "{heard:#}");
+    }
 }
 
 #[tokio::test]
