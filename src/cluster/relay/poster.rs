@@ -88,9 +88,12 @@ impl Poster {
                     false
                 }
             };
-            self.admit_losses(&connection).await?;
+            self.road.take_off(&parcels);
+            if let Err(error) = self.admit_losses(&connection).await {
+                self.road.lose(parcels.iter().map(|parcel| parcel.durability));
+                return Err(error);
+            }
             if !parcels.is_empty() {
-                self.road.take_off(&parcels);
                 self.post_all(&connection, std::mem::take(&mut parcels)).await?;
             }
             if is_stopping {
