@@ -263,8 +263,19 @@ pub async fn remove_forgotten(db: &mut PgConnection, before: Time, limit: i64) -
     .await
 }
 
-/// Dooms those of these places that nothing refers to any more.
+/// Dooms those of these places that nothing refers to any more. Whoever else lets go of one waits: of two who let go at once,
+/// neither could see that nobody is left.
 pub async fn doom(db: &mut PgConnection, blobs: &[BlobId], now: Time) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select id
+         from blobs
+         where id = any($1)
+         order by id
+         for update",
+        blobs as &[BlobId],
+    )
+    .fetch_all(&mut *db)
+    .await?;
     sqlx::query!(
         "update blobs blob
          set doomed_at = $2

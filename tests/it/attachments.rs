@@ -172,6 +172,27 @@ async fn the_same_bytes_are_kept_once_and_gone_with_the_last_who_needs_them() {
 }
 
 #[tokio::test]
+async fn of_two_who_let_go_of_the_same_bytes_at_once_one_is_the_last() {
+    let server = server().await;
+    let ada = server.person("ada").await;
+    let (here, there) = (ada.opens_group_with([]).await, ada.opens_group_with([]).await);
+    for nth in 0..8 {
+        let file = uploads(&ada, &here, "a.txt", format!("text {nth}").as_bytes()).await.expect(201);
+        let sent = ada.sends(&here, json!({"attachment_ids": [id(&file)]})).await.expect(201);
+        let copies = ada.forwards(&sent, [&there]).await.expect(201);
+        let copy = &copies["items"][0]["message"];
+
+        let (one, other) = tokio::join!(ada.deletes(&sent, "everyone"), ada.deletes(copy, "everyone"));
+
+        one.expect(200);
+        other.expect(200);
+    }
+
+    server.clock.advance(Duration::minutes(1));
+    keeps_only(&server, 0).await;
+}
+
+#[tokio::test]
 async fn what_no_message_takes_is_collected_after_a_day() {
     let server = server().await;
     let ada = server.person("ada").await;
