@@ -275,7 +275,7 @@ pub struct EditMessage {
 impl From<EditMessage> for Revision {
     fn from(edit: EditMessage) -> Self {
         let EditMessage { body, mentions, mentions_all, metadata } = edit;
-        Self { body, mentions, mentions_all, metadata }
+        Self { body, mentions: mentions.map(json::distinct), mentions_all, metadata }
     }
 }
 

@@ -109,3 +109,22 @@ async fn a_retry_with_another_mention_of_all_is_another_message() {
     let same = json!({"id": sent["id"], "body": "@all", "mentions_all": true});
     assert_eq!(ada.sends(&group, same).await.expect(200), sent);
 }
+
+#[tokio::test]
+async fn an_edit_keeps_who_was_mentioned_and_left_since_and_counts_nobody_twice() {
+    let server = TestServer::start().await;
+    let [ada, bob, carol] = server.people(["ada", "bob", "carol"]).await;
+    let group = ada.opens_group_with([&bob, &carol]).await;
+    let sent = ada.sends(&group, json!({"body": "Bob, Helo", "mentions": [bob.id]})).await.expect(201);
+
+    let edited = revises(&ada, &sent, json!({"body": "Bob, hello", "mentions": [bob.id, carol.id, carol.id]})).await;
+    assert_eq!(edited["mentions"], json!([bob.id, carol.id]));
+    assert_eq!(mentions(&carol, &group).await, 1);
+    bob.removes(&group, &bob).await.expect(204);
+    let again = revises(&ada, &sent, json!({"body": "Bob, hello!"})).await;
+
+    assert_eq!((&again["body"], &again["mentions"]), (&json!("Bob, hello!"), &edited["mentions"]));
+    let path = format!("/conversations/{group}/messages/{}", id(&sent));
+    ada.patch(&path, json!({"body": "Carol", "mentions": [carol.id]})).await.expect(200);
+    ada.patch(&path, json!({"body": "Bob", "mentions": [bob.id]})).await.refused_for("mentions");
+}

@@ -44,7 +44,7 @@ pub async fn edit(
     if !differ(&message, &before) {
         return history::with_status(&mut tx, before).await;
     }
-    check_mentions(&mut tx, &message).await?;
+    check_mentions(&mut tx, &message, &before).await?;
     if message.mentions_all && !before.mentions_all {
         policy::may_mention_all(standing.kind, standing.role)?;
     }
@@ -74,9 +74,11 @@ fn differ(message: &Message, before: &Message) -> bool {
         || (&message.mentions, message.mentions_all) != (&before.mentions, before.mentions_all)
 }
 
-async fn check_mentions(tx: &mut sqlx::PgConnection, message: &Message) -> Result<()> {
-    let present = members::present(tx, message.conversation_id, &message.mentions).await?;
-    if message.mentions.iter().any(|user| !present.contains(user)) {
+/// Whoever was mentioned before may have left since.
+async fn check_mentions(tx: &mut sqlx::PgConnection, message: &Message, before: &Message) -> Result<()> {
+    let added: Vec<_> = message.mentions.iter().copied().filter(|user| !before.mentions.contains(user)).collect();
+    let present = members::present(tx, message.conversation_id, &added).await?;
+    if added.iter().any(|user| !present.contains(user)) {
         return Err(Error::field("mentions", "not_a_member", "Only members of the conversation can be mentioned."));
     }
     Ok(())
