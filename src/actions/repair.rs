@@ -7,12 +7,7 @@ use sqlx::PgPool;
 use super::members as membership;
 use crate::{
     domain::{
-        clock::Time,
-        error::Result,
-        event::Event,
-        ids::{ConversationId, UserId},
-        member::Participant,
-        message::Message,
+        clock::Time, error::Result, event::Event, ids::ConversationId, member::Participant, message::Message,
         reaction::ReactionChange,
     },
     store::{
@@ -39,12 +34,14 @@ pub async fn events_between(
     let by_seq: HashMap<i64, Message> =
         messages::by_seqs(&mut tx, &places, now).await?.into_iter().map(|message| (message.seq, message)).collect();
 
-    let mut events: Vec<(i64, Event)> =
-        births.iter().filter_map(|seq| Some((*seq, Event::MessageNew(by_seq.get(seq)?.clone())))).collect();
+    // Whoever is gone by now leaves before all else, since that is told as it is now, and they must not hear it so.
+    let gone = changes::gone_since(&mut tx, conversation, after).await?;
+    let farewell = (!gone.is_empty()).then_some((after, Event::ConversationRemoved(conversation, gone)));
+    let told_anew = births.iter().filter_map(|seq| Some((*seq, Event::MessageNew(by_seq.get(seq)?.clone()))));
+    let mut events: Vec<(i64, Event)> = farewell.into_iter().chain(told_anew).collect();
     for entry in entries {
-        if let (ChangeKind::ParticipantAdded | ChangeKind::ParticipantRemoved, Some(user)) = (entry.kind, entry.user_id)
-        {
-            let own = own_event(&mut tx, conversation, user, now).await?;
+        if let (ChangeKind::ParticipantAdded, Some(user)) = (entry.kind, entry.user_id) {
+            let own = membership::conversation_new(&mut tx, conversation, &[user], now).await?;
             events.extend(own.into_iter().map(|event| (entry.seq, event)));
         }
         if let Some(event) = event(&mut tx, conversation, &entry, &by_seq).await? {
@@ -60,18 +57,6 @@ pub async fn events_between(
 pub async fn heads(db: &PgPool, ids: &[ConversationId]) -> Result<Vec<(ConversationId, i64)>> {
     let mut connection = db.acquire().await?;
     Ok(conversations::heads(&mut connection, ids).await?)
-}
-
-/// What somebody who came or went is told themselves, by how it is now.
-async fn own_event(
-    tx: &mut sqlx::PgConnection,
-    conversation: ConversationId,
-    user: UserId,
-    now: Time,
-) -> Result<Vec<Event>> {
-    let new = membership::conversation_new(tx, conversation, &[user], now).await?;
-    let is_gone = new.is_empty();
-    Ok(if is_gone { vec![Event::ConversationRemoved(conversation, vec![user])] } else { new })
 }
 
 async fn event(

@@ -96,6 +96,23 @@ pub async fn between(
     .await
 }
 
+/// Who left after a place of the log, and has not come back.
+pub async fn gone_since(db: &mut PgConnection, conversation: ConversationId, after: i64) -> sqlx::Result<Vec<UserId>> {
+    sqlx::query_scalar!(
+        r#"
+        select distinct member.user_id as "user_id: UserId"
+        from changes change
+        join members member on member.conversation_id = change.conversation_id and member.user_id = change.user_id
+        where change.conversation_id = $1 and change.seq > $2 and change.kind = 'participant_removed'
+          and member.left_at is not null
+        "#,
+        conversation.0,
+        after,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// The places after one and up to another where messages were born.
 pub async fn births(
     db: &mut PgConnection,

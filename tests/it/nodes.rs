@@ -342,6 +342,25 @@ async fn what_is_done_with_a_message_while_redis_is_away_is_told_again_as_it_is_
     north.redis().resume();
 }
 
+#[tokio::test]
+async fn who_was_removed_while_redis_was_away_does_not_hear_what_was_said_then_as_it_is_by_now() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let mut bobs = bob.at(&south).socket().await;
+
+    north.redis().pause();
+    is_ready(&north, "degraded").await;
+    let sent = ada.says(&group, "Bob may know").await;
+    ada.removes(&group, &bob).await.expect(204);
+    ada.edits(&sent, "Bob may never know").await.expect(200);
+    let removed = bobs.hears("conversation:removed").await;
+    north.redis().resume();
+
+    assert_eq!(removed["data"], json!({"conversation_id": group}));
+    bobs.heard_nothing_where("what he was not there for", |event| event.to_string().contains("never know")).await;
+}
+
 /// All that is heard up to and with a message of these words, which comes last.
 async fn heard_until(socket: &mut Socket, words: &str) -> Vec<Value> {
     let mut heard = Vec::new();

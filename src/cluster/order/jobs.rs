@@ -26,8 +26,8 @@ const FETCHES: usize = 8;
 const HEADS: usize = 1000;
 
 /// Fetches a conversation's log above one entry, up to and with another, as it would be published now: ascending, each entry
-/// with what goes with it (`ConversationNew` before the participant who was added, if they are still in;
-/// `ConversationRemoved` before the one who was removed). All that the log still has of those entries must be there.
+/// with what goes with it (`ConversationNew` before the participant who was added, if they are still in); and before all,
+/// `ConversationRemoved` for those who are gone now. All that the log still has of those entries must be there.
 pub type Refetch = Arc<dyn Fn(ConversationId, i64, i64) -> BoxFuture<'static, Result<Vec<Envelope>>> + Send + Sync>;
 
 /// Reads the heads of conversations' logs; those that are gone are absent.
