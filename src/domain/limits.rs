@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Unicode scalars in a message's body.
 pub const BODY_CHARACTERS: usize = 16_000;
+/// Characters of a message's body that a reply to it shows.
+pub const PREVIEW_CHARACTERS: usize = 140;
 /// Bytes of JSON in a metadata object.
 pub const METADATA_BYTES: usize = 4 * 1024;
 /// Characters in the name of a conversation or a person.

@@ -259,6 +259,13 @@ impl Message {
         self.deleted_at = Some(now);
     }
 
+    /// What a reply to it shows of it.
+    pub fn quoted(&self) -> ReplyTo {
+        let preview = self.body.as_deref().map(|body| body.chars().take(limits::PREVIEW_CHARACTERS).collect());
+        let Self { id, seq, sender_id, kind, deleted_at, .. } = *self;
+        ReplyTo { id, seq, sender_id, kind, preview, deleted_at }
+    }
+
     /// The link whose page it may show a preview of.
     pub fn link(&self) -> Option<&str> {
         self.body.as_deref().filter(|_| self.kind == MessageKind::Text).and_then(link::first_in)

@@ -46,6 +46,8 @@ pub struct Facts {
     pub expires_in: Option<i32>,
     /// The sender's read cursor.
     pub read_seq: i64,
+    /// What the sender may see lies above it.
+    pub floor_seq: i64,
     /// Whether, in a direct conversation, one of the two blocks the other.
     pub is_blocked: bool,
     /// The message that has this id already: who sent it, and what was sent.
@@ -74,6 +76,7 @@ macro_rules! select_facts {
                    conversation.message_no as "message_no!",
                    conversation.expires_in as "expires_in?",
                    member.read_seq as "read_seq!",
+                   member.floor_seq as "floor_seq!",
                    coalesce(peer.is_blocked, false) as "is_blocked!",
                    earlier.sender_id as "earlier_sender_id?: UserId",
                    earlier.fingerprint as "earlier_fingerprint?",
@@ -167,6 +170,7 @@ struct Row {
     message_no: i64,
     expires_in: Option<i32>,
     read_seq: i64,
+    floor_seq: i64,
     is_blocked: bool,
     earlier_sender_id: Option<UserId>,
     earlier_fingerprint: Option<Vec<u8>>,
@@ -199,6 +203,7 @@ impl From<Row> for Facts {
             message_no: row.message_no,
             expires_in: row.expires_in,
             read_seq: row.read_seq,
+            floor_seq: row.floor_seq,
             is_blocked: row.is_blocked,
             earlier: row.earlier_sender_id.zip(row.earlier_fingerprint),
             reply_to,

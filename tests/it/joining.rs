@@ -129,3 +129,19 @@ async fn who_comes_back_under_from_joining_sees_nothing_from_before_coming_back(
     let sync = bob.syncs(json!({"cursors": {&group: cursor}})).await;
     assert!(!sync.to_string().contains("While away"), "{sync:#}");
 }
+
+#[tokio::test]
+async fn who_comes_back_under_from_joining_is_not_answered_with_what_they_sent_before() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group([&bob], json!({"history_for_new_members": "from_joining"})).await;
+    let draft = json!({"id": new_id(), "body": "Did it arrive?"});
+    let sent = bob.sends(&group, draft.clone()).await.expect(201);
+    ada.removes(&group, &bob).await.expect(204);
+    ada.reacts(&sent, "👍").await.expect(200);
+    ada.adds(&group, [&bob]).await.expect(201);
+
+    bob.sends(&group, draft).await.refused(404, "not_found");
+
+    assert_eq!(ada.words(&group).await, ["Did it arrive?"]);
+}

@@ -1,6 +1,7 @@
 //! One batch of sends: facts in, verdict for each, and what is to be written for those that pass. Pure.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -27,8 +28,8 @@ use crate::{
 pub enum Verdict {
     /// It is written; at this place among the new messages.
     Write(usize),
-    /// The same is in the log already.
-    Stored,
+    /// The same is in the log already; its sender may see what lies above this place.
+    Stored(i64),
     /// The same comes earlier in this batch; whatever becomes of that one.
     SameAs(usize),
     /// It is refused.
@@ -96,6 +97,15 @@ impl Batch {
             Ok(()) => Decision::Write(fingerprint),
             Err(error) => Decision::Refuse(error),
         }
+    }
+
+    /// What a draft is decided on that answers a message of this batch: of that one, PostgreSQL does not know yet.
+    pub fn complete<'a>(&self, draft: &Draft, facts: &'a Facts) -> Cow<'a, Facts> {
+        let answered = draft.reply_to.filter(|_| facts.reply_to.is_none());
+        let earlier = answered.and_then(|id| self.first_with_id.get(&(draft.conversation_id, id)));
+        earlier.map_or(Cow::Borrowed(facts), |place| {
+            Cow::Owned(Facts { reply_to: Some(self.new[*place].message.quoted()), ..facts.clone() })
+        })
     }
 
     /// Gives a draft its place in the log.

@@ -84,9 +84,11 @@ impl Work for Sending {
             let result = match verdict {
                 Verdict::Write(index) => Ok(Sent::New(batch.new[index].message.clone())),
                 Verdict::SameAs(index) => Ok(Sent::Before(batch.new[index].message.clone())),
-                Verdict::Stored => stored
+                Verdict::Stored(floor_seq) => stored
                     .get(&(item.draft.conversation_id, item.draft.id))
-                    .map(|message| Sent::Before(message.clone()))
+                    // Who was gone since, and came back to nothing earlier, sees not even their own.
+                    .filter(|message| message.seq > floor_seq)
+                    .map(|message| Sent::Before(message.clone().veiled(floor_seq)))
                     .ok_or(Error::NotFound("message")),
                 Verdict::Refuse(error) => Err(error),
             };
@@ -153,7 +155,7 @@ fn judge(batch: &mut Batch, asked: (&Item, Option<&Facts>), circumstances: &Circ
     let (item, Some(facts)) = asked else {
         return Verdict::Refuse(Error::NotFound("conversation"));
     };
-    let sender = item.caller.user_id;
+    let (sender, facts) = (item.caller.user_id, &*batch.complete(&item.draft, facts));
     match batch.decide(&item.draft, sender, facts, circumstances) {
         // What was sent before is answered even to those who may send nothing more for now.
         Decision::Write(_) if !item.wait.is_zero() => {
@@ -163,7 +165,7 @@ fn judge(batch: &mut Batch, asked: (&Item, Option<&Facts>), circumstances: &Circ
         Decision::Write(fingerprint) => {
             Verdict::Write(batch.place(&item.draft, sender, facts, (fingerprint, circumstances)))
         }
-        Decision::Stored => Verdict::Stored,
+        Decision::Stored => Verdict::Stored(facts.floor_seq),
         Decision::SameAs(first) => Verdict::SameAs(first),
         Decision::Refuse(error) => Verdict::Refuse(error),
     }
@@ -267,7 +269,7 @@ async fn load_stored(tx: &mut PgConnection, items: &[Item], batch: &Batch, now: 
     let ids: Vec<_> = items
         .iter()
         .zip(&batch.verdicts)
-        .filter(|(_, verdict)| matches!(verdict, Verdict::Stored))
+        .filter(|(_, verdict)| matches!(verdict, Verdict::Stored(_)))
         .map(|(item, _)| (item.draft.conversation_id, item.draft.id))
         .collect();
     if ids.is_empty() {

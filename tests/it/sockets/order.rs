@@ -34,6 +34,28 @@ async fn sixteen_writers_share_one_log_and_every_socket_hears_it_in_order() {
 }
 
 #[tokio::test]
+async fn what_answers_the_message_before_it_need_not_wait_for_it() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let mut socket = ada.socket().await;
+    let ids: Vec<_> = (0..MESSAGES).map(|_| new_id()).collect();
+
+    for (nth, id) in ids.iter().enumerate() {
+        let reply_to = nth.checked_sub(1).map(|before| &ids[before]);
+        let data = json!({"conversation_id": group, "id": id, "body": "日".repeat(141 + nth), "reply_to": reply_to});
+        socket.sends_frame(&json!({"type": "message:send", "ref": nth.to_string(), "data": data})).await;
+    }
+
+    for (nth, id) in ids.iter().enumerate() {
+        let ack = socket.hears("ack").await;
+        let stored = ada.get(&format!("/conversations/{group}/messages/{id}")).await.expect(200);
+        assert_eq!(ack["data"], stored, "what is answered is shown as it is read later");
+        assert_eq!(stored["reply_to"]["preview"], if nth == 0 { Value::Null } else { json!("日".repeat(140)) });
+    }
+}
+
+#[tokio::test]
 async fn messages_edits_deletions_members_and_settings_make_one_log_without_a_gap() {
     let server = TestServer::start().await;
     let (people, group) = crowd(&server).await;
