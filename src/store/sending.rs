@@ -1,6 +1,7 @@
 //! Everything that a batch of sends is decided on, in one question.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::domain::{
     clock::Time,
@@ -54,18 +55,16 @@ pub struct Facts {
     pub earlier: Option<(UserId, Vec<u8>)>,
     /// The message to answer, where the sender may see it.
     pub reply_to: Option<ReplyTo>,
-    /// Whether the conversation comes back to somebody who has put it away.
-    pub is_missed: bool,
 }
 
 /// Selects what sends are decided on. Each part is found by itself, by its whole key, and says that there is but one of it: so no
 /// statistics can lead to a plan that reads all members of a group, or all people, for each message.
 macro_rules! select_facts {
-    ($($argument:expr),+) => {
+    ($with:literal, $is_current:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             Row,
-            r#"
-            select question.ord as "ord!",
+            $with + r#"
+            select question.ord as "ord!","# + $is_current + r#" as "is_current!",
                    conversation.kind as "kind!: ConversationKind",
                    member.role as "role!: Role",
                    conversation.category as "category?",
@@ -85,8 +84,7 @@ macro_rules! select_facts {
                    reply.sender_id as "reply_sender_id?: UserId",
                    reply.kind as "reply_kind?: MessageKind",
                    case when reply.expires_at <= $5 then null else left(reply.body, 140) end as reply_preview,
-                   coalesce(reply.deleted_at, case when reply.expires_at <= $5 then reply.expires_at end) as "reply_deleted_at?",
-                   archived.user_id is not null as "is_missed!"
+                   coalesce(reply.deleted_at, case when reply.expires_at <= $5 then reply.expires_at end) as "reply_deleted_at?"
             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
                  as question(conversation_id, sender_id, message_id, reply_to, ord)
             cross join lateral (
@@ -124,12 +122,6 @@ macro_rules! select_facts {
                 from messages
                 where conversation_id = question.conversation_id and id = question.reply_to
                 limit 1) as reply on reply.seq > member.floor_seq
-            left join lateral (
-                select user_id
-                from preferences
-                where conversation_id = question.conversation_id and archived_at is not null
-                  and coalesce(muted_until, '-infinity') <= $5
-                limit 1) as archived on true
             where member.left_at is null and sender.deleted_at is null
             "#,
             $($argument),+
@@ -137,16 +129,55 @@ macro_rules! select_facts {
     };
 }
 
-/// Answers all questions, in their order. The conversations must be locked before, so that the answers hold.
+/// Answers all questions, in their order.
 pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> sqlx::Result<Vec<Option<Facts>>> {
+    let (conversations, senders, messages, replies) = columns(questions);
+    let rows = select_facts!("", "true", &conversations, &senders, &messages, &replies as &[Option<MessageId>], now);
+    Ok(in_order(rows.fetch_all(db).await?, questions.len()))
+}
+
+/// Locks the conversations, always in the same order, until the transaction ends; and answers all questions about them, in
+/// their order.
+///
+/// One statement sees everything as it was when it began, even if it waits for a lock later; but what it locks it sees as
+/// it is then. So where a log has not moved meanwhile, nothing that the lock protects has changed, and the answers hold;
+/// else they are asked for once more, now under the locks.
+pub async fn lock(db: &mut PgConnection, questions: &[Question], now: Time) -> sqlx::Result<Vec<Option<Facts>>> {
+    let (conversations, senders, messages, replies) = columns(questions);
     let rows = select_facts!(
-        &questions.iter().map(|question| question.conversation_id.0).collect::<Vec<_>>(),
-        &questions.iter().map(|question| question.sender_id.0).collect::<Vec<_>>(),
-        &questions.iter().map(|question| question.message_id.0).collect::<Vec<_>>(),
-        &questions.iter().map(|question| question.reply_to).collect::<Vec<_>>() as &[Option<MessageId>],
+        "with locked as materialized (
+             select id, head_seq
+             from conversations
+             where id = any($1)
+             order by id
+             for no key update)",
+        "(select count(*)
+          from locked
+          cross join lateral (select head_seq from conversations where id = locked.id limit 1) as seen
+          where seen.head_seq = locked.head_seq)
+             = (select count(*) from conversations where id = any($1))",
+        &conversations,
+        &senders,
+        &messages,
+        &replies as &[Option<MessageId>],
         now
     );
-    Ok(in_order(rows.fetch_all(db).await?, questions.len()))
+    let rows = rows.fetch_all(&mut *db).await?;
+    if rows.iter().all(|row| row.is_current) {
+        Ok(in_order(rows, questions.len()))
+    } else {
+        facts(db, questions, now).await
+    }
+}
+
+fn columns(questions: &[Question]) -> (Vec<Uuid>, Vec<Uuid>, Vec<Uuid>, Vec<Option<MessageId>>) {
+    let column = |pick: fn(&Question) -> Uuid| questions.iter().map(pick).collect();
+    (
+        column(|question| question.conversation_id.0),
+        column(|question| question.sender_id.0),
+        column(|question| question.message_id.0),
+        questions.iter().map(|question| question.reply_to).collect(),
+    )
 }
 
 fn in_order(rows: Vec<Row>, questions: usize) -> Vec<Option<Facts>> {
@@ -160,6 +191,7 @@ fn in_order(rows: Vec<Row>, questions: usize) -> Vec<Option<Facts>> {
 
 struct Row {
     ord: i64,
+    is_current: bool,
     kind: ConversationKind,
     role: Role,
     category: Option<String>,
@@ -180,7 +212,6 @@ struct Row {
     reply_kind: Option<MessageKind>,
     reply_preview: Option<String>,
     reply_deleted_at: Option<Time>,
-    is_missed: bool,
 }
 
 impl From<Row> for Facts {
@@ -207,7 +238,6 @@ impl From<Row> for Facts {
             is_blocked: row.is_blocked,
             earlier: row.earlier_sender_id.zip(row.earlier_fingerprint),
             reply_to,
-            is_missed: row.is_missed,
         }
     }
 }

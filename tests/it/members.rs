@@ -3,7 +3,15 @@
 use futures_util::future::join;
 use serde_json::{Value, json};
 
-use crate::harness::{each, new_id, person::Person, reply::redacted, seq, server::TestServer};
+use crate::harness::{
+    each, new_id,
+    person::Person,
+    postgres::{held, waiting},
+    reply::redacted,
+    seq,
+    server::TestServer,
+    until,
+};
 
 async fn roles(group: &str, asker: &Person) -> Vec<(String, String)> {
     let list = asker.get(&format!("/conversations/{group}/participants")).await.expect(200);
@@ -305,6 +313,31 @@ async fn joining_leaving_and_talking_at_once_leaves_no_hole_in_the_log() {
         heard.push(seq(&bobs.hears_any("of the log", is_of_the_log).await));
     }
     assert_eq!(heard, (1..=head).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn who_waits_to_speak_while_being_removed_is_refused() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let (mut holder, mut onlooker) = (server.database.connect().await, server.database.connect().await);
+    let holding = held(&mut holder, &group).await;
+
+    let removing = tokio::spawn({
+        let (ada, bob, group) = (ada.clone(), bob.clone(), group.clone());
+        async move { ada.removes(&group, &bob).await }
+    });
+    until("the removal waits", async || (waiting(&mut onlooker).await == 1).then_some(())).await;
+    let speaking = tokio::spawn({
+        let (bob, group) = (bob.clone(), group.clone());
+        async move { bob.sends(&group, json!({"body": "One more thing"})).await }
+    });
+    until("the send waits too", async || (waiting(&mut onlooker).await == 2).then_some(())).await;
+    holding.rollback().await.expect("nothing was done");
+
+    removing.await.expect("it ends").expect(204);
+    speaking.await.expect("it ends").refused(404, "not_found");
+    assert!(!ada.words(&group).await.contains(&"One more thing".to_owned()));
 }
 
 #[tokio::test]

@@ -58,7 +58,6 @@ pub struct Batch {
     pub verdicts: Vec<Verdict>,
     /// The messages to write.
     pub new: Vec<NewMessage>,
-    missed: HashSet<ConversationId>,
     /// The last place and number given in each log.
     heads: HashMap<ConversationId, (i64, i64)>,
     /// The senders' own cursors.
@@ -146,9 +145,6 @@ impl Batch {
             deleted_at: None,
             created_at: now,
         };
-        if facts.is_missed {
-            self.missed.insert(id);
-        }
         self.taken.extend(draft.attachment_ids.iter().map(|file| ((id, *file), seq)));
         self.first_with_id.insert((id, draft.id), self.new.len());
         self.new.push(NewMessage { message, no, fingerprint, is_passing });
@@ -172,11 +168,6 @@ impl Batch {
     /// Whether a sender's own cursor passes something of others, so that their unread counts may change.
     pub fn has_passed(&self, conversation: ConversationId, sender: UserId) -> bool {
         self.passed.contains(&(conversation, sender))
-    }
-
-    /// The conversations that come back to somebody who has put them away.
-    pub fn missed(&self) -> Vec<ConversationId> {
-        self.missed.iter().copied().collect()
     }
 
     /// The messages that link to pages.

@@ -27,7 +27,7 @@ use crate::{
         preferences::ConversationPreferences,
     },
     store::{
-        conversations, links, messages, personal, receipts,
+        links, messages, personal, receipts,
         sending::{self, Facts, Question},
         taking::{self, Wanted},
     },
@@ -61,13 +61,11 @@ impl Work for Sending {
     async fn write(&self, ctx: &Context, tx: &mut PgConnection, items: &mut [Item]) -> sqlx::Result<Written> {
         let batch = decide(ctx, tx, items).await?;
         let linking = if ctx.web.is_some() { batch.linking() } else { Vec::new() };
-        if !batch.new.is_empty() {
-            append(tx, &batch).await?;
-        }
+        let missed = if batch.new.is_empty() { Vec::new() } else { append(tx, &batch).await? };
         if !linking.is_empty() {
             links::visit(tx, &linking, ctx.clock.now()).await?;
         }
-        let back = bring_back(ctx, tx, &batch).await?;
+        let back = bring_back(ctx, tx, &missed).await?;
         let stored = load_stored(tx, items, &batch, ctx.clock.now()).await?;
         Ok(Written { batch, stored, back, is_linking: !linking.is_empty() })
     }
@@ -133,14 +131,10 @@ pub struct Written {
 }
 
 async fn decide(ctx: &Context, tx: &mut PgConnection, items: &[Item]) -> sqlx::Result<Batch> {
-    let mut ids: Vec<_> = items.iter().map(|item| item.draft.conversation_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    conversations::lock(tx, &ids).await?;
     let questions: Vec<_> = items.iter().map(question).collect();
+    let facts = sending::lock(tx, &questions, ctx.clock.now()).await?;
     // The clock is read under the locks, so that within a conversation times do not run against `seq`.
     let now = ctx.clock.now();
-    let facts = sending::facts(tx, &questions, now).await?;
     let drafts: Vec<_> = items.iter().map(|item| (item.caller.user_id, &item.draft)).collect();
     let circumstances = circumstances(ctx, tx, &drafts, &facts, now).await?;
     let mut batch = Batch::default();
@@ -239,27 +233,28 @@ async fn untaken_files(
     if wanted.is_empty() { Ok(HashMap::new()) } else { taking::untaken(tx, &wanted).await }
 }
 
-async fn append(tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<()> {
-    messages::append(tx, &batch.new).await?;
+/// Writes what passes; answers with the conversations that somebody is to find again.
+async fn append(tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<Vec<ConversationId>> {
+    let missed = messages::append(tx, &batch.new).await?;
     let taken = batch.taken();
     if !taken.is_empty() {
         taking::take(tx, &taken).await?;
     }
     let mentioning: Vec<_> = batch.new.iter().map(|new| &new.message).collect();
-    messages::insert_mentions(tx, &mentioning).await
+    messages::insert_mentions(tx, &mentioning).await?;
+    Ok(missed)
 }
 
 /// Takes conversations out of the archives of those whom their new messages concern. Mostly there are none.
 async fn bring_back(
     ctx: &Context,
     tx: &mut PgConnection,
-    batch: &Batch,
+    missed: &[ConversationId],
 ) -> sqlx::Result<Vec<(UserId, ConversationPreferences)>> {
-    let missed = batch.missed();
     if missed.is_empty() {
         return Ok(Vec::new());
     }
-    let back = personal::unarchive(tx, &missed, ctx.clock.now()).await?;
+    let back = personal::unarchive(tx, missed, ctx.clock.now()).await?;
     let changed: Vec<_> = back.iter().map(|(user, own)| (*user, own.conversation_id)).collect();
     personal::log_preferences(tx, &changed).await?;
     Ok(back)

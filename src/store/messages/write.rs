@@ -39,6 +39,11 @@ macro_rules! insert_messages {
                         else array(select jsonb_array_elements_text(mentions)::uuid) end,
                    mentions_all, forwarded_from, expires_at, fingerprint, created_at
             from new
+            returning case when exists (
+                               select from preferences
+                               where conversation_id = messages.conversation_id and archived_at is not null
+                                 and coalesce(muted_until, '-infinity') <= messages.created_at)
+                           then conversation_id end as "missed?: ConversationId"
             "#,
             &ids(|new| new.message.conversation_id.0),
             &new.iter().map(|new| new.message.seq).collect::<Vec<_>>(),
@@ -66,13 +71,14 @@ macro_rules! insert_messages {
 
 /// Writes a message of the server's own, whose place in its log is decided already.
 pub async fn insert(db: &mut PgConnection, new: &NewMessage) -> sqlx::Result<()> {
-    insert_messages!(slice::from_ref(new), "").execute(db).await?;
+    insert_messages!(slice::from_ref(new), "").fetch_one(db).await?;
     Ok(())
 }
 
 /// Writes what people sent, whose places in their logs are decided already; and moves the logs' heads and the senders' own
-/// cursors, which nobody else moves as far. Whoever passes something of others leaves a mark that tells when.
-pub async fn append(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<()> {
+/// cursors, which nobody else moves as far. Whoever passes something of others leaves a mark that tells when. Answers with
+/// those of the conversations that somebody has put away, and is to find again.
+pub async fn append(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<Vec<ConversationId>> {
     let appending = insert_messages!(
         new,
         r#",
@@ -100,8 +106,10 @@ pub async fn append(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<(
                 from cursors
                 where member.conversation_id = cursors.conversation_id and member.user_id = cursors.sender_id)"#
     );
-    appending.execute(db).await?;
-    Ok(())
+    let mut missed: Vec<_> = appending.fetch_all(db).await?.into_iter().filter_map(|row| row.missed).collect();
+    missed.sort_unstable();
+    missed.dedup();
+    Ok(missed)
 }
 
 /// Writes who is mentioned in which message.

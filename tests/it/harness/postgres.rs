@@ -11,7 +11,7 @@ use std::{
 };
 
 use colloquy::boot::database::MIGRATIONS;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgTransaction};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
@@ -141,4 +141,19 @@ async fn run(admin: &mut PgConnection, statement: String) {
 /// The same server's URL with another database.
 fn named(url: &str, database: &str) -> String {
     url.replace("/postgres?", &format!("/{database}?"))
+}
+
+/// Holds a conversation, so that whatever is done with it waits until this is rolled back.
+pub async fn held<'a>(db: &'a mut PgConnection, conversation: &str) -> PgTransaction<'a> {
+    let mut holding = db.begin().await.expect("a transaction begins");
+    let hold = "select from conversations where id = $1::uuid for update";
+    sqlx::query(hold).bind(conversation).execute(&mut *holding).await.expect("nobody else holds it");
+    holding
+}
+
+/// How many wait for a lock.
+pub async fn waiting(db: &mut PgConnection) -> i64 {
+    let waiting = "select count(*) from pg_stat_activity
+                   where datname = current_database() and wait_event_type = 'Lock'";
+    sqlx::query_scalar(waiting).fetch_one(db).await.expect("anybody may look")
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use chrono::Duration as Span;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
 
 use crate::harness::{
     person::Person,
+    postgres::{held, waiting},
     raw::{CLOSE, PING, PONG, RawSocket},
     seq,
     server::{PASSWORD, TestServer},
@@ -190,12 +190,10 @@ async fn a_stopping_server_finishes_what_it_was_asked_and_says_when_to_come_back
     let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
     // Whoever holds the conversation makes the send take as long as this test needs.
     let (mut holder, mut onlooker) = (server.database.connect().await, server.database.connect().await);
-    let mut holding = holder.begin().await.expect("a transaction begins");
-    let hold = "select from conversations where id = $1::uuid for update";
-    sqlx::query(hold).bind(&direct).execute(&mut *holding).await.expect("nobody else holds it");
+    let holding = held(&mut holder, &direct).await;
     let message = json!({"conversation_id": direct, "body": "One last thing"});
     adas.sends_frame(&json!({"type": "message:send", "ref": "last", "data": message})).await;
-    until("the send waits for the conversation", async || is_anybody_waiting(&mut onlooker).await.then_some(())).await;
+    until("the send waits for the conversation", async || (waiting(&mut onlooker).await == 1).then_some(())).await;
 
     let stopping = tokio::spawn(server.stop());
 
@@ -204,12 +202,6 @@ async fn a_stopping_server_finishes_what_it_was_asked_and_says_when_to_come_back
     assert_eq!(adas.hears("ack").await["ref"], "last");
     is_sent_away(&mut adas).await;
     stopping.await.expect("it stops in good order");
-}
-
-async fn is_anybody_waiting(onlooker: &mut PgConnection) -> bool {
-    let waiting = "select exists (select from pg_stat_activity
-                                  where datname = current_database() and wait_event_type = 'Lock')";
-    sqlx::query_scalar(waiting).fetch_one(onlooker).await.expect("anybody may look")
 }
 
 async fn is_sent_away(socket: &mut Socket) {
