@@ -141,7 +141,8 @@ fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &Cancellatio
             .configure(http::routes)
             .split_for_parts();
         app.service(http::docs::browser())
-            .app_data(web::Data::new(KnownPaths::of(&document)))
+            .service(web::redirect("/docs", "/docs/"))
+            .app_data(web::Data::new(KnownPaths::of(&document).and_get(realtime::PATH)))
             .default_service(web::to(unrouted::refuse))
             .wrap(cors(&origins))
             .wrap(from_fn(http::middleware::observe))

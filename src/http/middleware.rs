@@ -1,18 +1,25 @@
 //! What every request goes through: an id, one line in the log, one count, and refusals that all look alike.
 
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{self, Poll},
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error, HttpMessage, HttpResponse,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
+    web::Bytes,
 };
+use percent_encoding::percent_decode_str;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -24,7 +31,7 @@ const ID_CHARACTERS: usize = 128;
 
 /// Wraps every request.
 pub async fn observe(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
@@ -33,8 +40,9 @@ pub async fn observe(
     let method = request.method().clone();
     let span = tracing::info_span!("request", id = %id, method = %method);
 
-    let answered = if has_nul(&request) {
-        let problem = Problem::plain(StatusCode::BAD_REQUEST, "bad_request", "U+0000 is not allowed in text.");
+    let asks_after = asks_after(&mut request);
+    let answered = if let Err(says) = text(&request) {
+        let problem = Problem::plain(StatusCode::BAD_REQUEST, "bad_request", says);
         request.into_response(problem.response(&id))
     } else {
         let is_file = brings_a_file(&request) || completes_a_file(&request);
@@ -52,6 +60,9 @@ pub async fn observe(
         }
     };
     let mut answered = finish(answered, &id);
+    if asks_after {
+        answered = answered.map_body(|_, body| BoxBody::new(Unsaid(body.size())));
+    }
     name(answered.headers_mut(), &id);
     let route = answered.request().match_pattern().unwrap_or_else(|| "none".to_owned());
     span.in_scope(|| note(method.as_str(), route, answered.status(), started.elapsed()));
@@ -74,8 +85,8 @@ fn note(method: &str, route: String, status: StatusCode, took: Duration) {
 /// Gives a refusal its request's id, and turns actix's own bare refusals into problems.
 fn finish(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
     let status = response.status();
-    let mut with_id = match response.response().error().and_then(|error| error.as_error::<Problem>()) {
-        Some(problem) => problem.response(id),
+    let mut with_id = match response.response().error() {
+        Some(error) => refusal(error, id),
         None if status == StatusCode::METHOD_NOT_ALLOWED => {
             Problem::plain(status, "method_not_allowed", "The route does not know this method.").response(id)
         }
@@ -117,8 +128,38 @@ fn request_id(request: &ServiceRequest) -> String {
     usable.map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
 }
 
-/// PostgreSQL can't keep U+0000, so no path or query may carry it.
-fn has_nul(request: &ServiceRequest) -> bool {
-    let has = |text: &str| text.contains("%00");
-    has(request.path()) || has(request.query_string()) || request.uri().path().contains("%00")
+/// Whether it only asks after what a GET would answer (RFC 9110, 9.3.2), and is made one; a file that is on its way has
+/// a HEAD of its own.
+fn asks_after(request: &mut ServiceRequest) -> bool {
+    let asks_after = request.method() == Method::HEAD && !request.path().starts_with("/api/v1/uploads/");
+    if asks_after {
+        request.head_mut().method = Method::GET;
+    }
+    asks_after
+}
+
+/// Paths and queries are text, and without U+0000, which PostgreSQL can't keep.
+fn text(request: &ServiceRequest) -> Result<(), &'static str> {
+    for text in [request.uri().path(), request.path(), request.query_string()] {
+        let text = percent_decode_str(text).decode_utf8().map_err(|_| "What is asked for is not UTF-8.")?;
+        if text.contains('\0') {
+            return Err("U+0000 is not allowed in text.");
+        }
+    }
+    Ok(())
+}
+
+/// A body of which only the size is said.
+struct Unsaid(BodySize);
+
+impl MessageBody for Unsaid {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
+    }
 }

@@ -20,6 +20,13 @@ impl KnownPaths {
         Self(paths.map(|(path, item)| (ResourceDef::new(path.as_str()), methods(item))).collect())
     }
 
+    /// One more, that the contract of REST leaves to another.
+    #[must_use]
+    pub fn and_get(mut self, path: &str) -> Self {
+        self.0.push((ResourceDef::new(path), vec!["GET", "HEAD"]));
+        self
+    }
+
     /// Those of the path that is so in all letters, else those of all paths that look like it.
     fn methods(&self, path: &str) -> Vec<&'static str> {
         if let Some((_, methods)) = self.0.iter().find(|(known, _)| known.pattern() == Some(path)) {
@@ -42,7 +49,8 @@ pub async fn refuse(request: HttpRequest, known: web::Data<KnownPaths>) -> Resul
 fn methods(item: &PathItem) -> Vec<&'static str> {
     let operations = [
         ("GET", &item.get),
-        ("HEAD", &item.head),
+        // Whatever can be got can be asked after.
+        ("HEAD", if item.head.is_some() { &item.head } else { &item.get }),
         ("OPTIONS", &item.options),
         ("PUT", &item.put),
         ("POST", &item.post),

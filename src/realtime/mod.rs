@@ -16,7 +16,10 @@ pub mod websocket;
 
 use actix_web::web::{self, ServiceConfig};
 
+/// Where sockets are opened.
+pub const PATH: &str = "/api/v1/ws";
+
 /// The routes of sockets.
 pub fn routes(config: &mut ServiceConfig) {
-    config.route("/api/v1/ws", web::get().to(open::open));
+    config.route(PATH, web::get().to(open::open));
 }

@@ -97,7 +97,7 @@ async fn a_method_that_a_route_does_not_know_is_not_allowed() {
 
     let reply = perform(ada.ask(Method::PUT, "/users/me")).await;
 
-    for method in ["GET", "PATCH", "DELETE"] {
+    for method in ["GET", "HEAD", "PATCH", "DELETE"] {
         assert!(reply.header("allow").contains(method), "{reply}");
     }
     insta::assert_json_snapshot!("no_method", reply.shape());
@@ -105,6 +105,9 @@ async fn a_method_that_a_route_does_not_know_is_not_allowed() {
     ada.get("/sync").await.refused(405, "method_not_allowed");
     ada.delete("/conversations").await.refused(405, "method_not_allowed");
     perform(ada.ask_outside(Method::POST, "/health/live")).await.refused(405, "method_not_allowed");
+    let socket = ada.post("/ws", json!({})).await;
+    assert_eq!(socket.header("allow"), "GET, HEAD");
+    socket.refused(405, "method_not_allowed");
 }
 
 #[tokio::test]
@@ -195,6 +198,7 @@ async fn paths_and_queries_that_are_not_understood_are_bad_requests() {
         "/conversations?limit=ten",
         "/conversations?archived=maybe",
         "/conversations?cursor=%00",
+        "/users?q=%ff%fe",
         "/conversations?limit=1&limit=2",
     ] {
         let reply = ada.get(path).await;
@@ -296,6 +300,7 @@ async fn web_sites_of_others_are_not_let_in() {
     ] {
         let refused = preflight(foreign).await;
         assert_eq!(refused.header("access-control-allow-origin"), "", "{foreign}: {refused}");
+        refused.refused_with(400);
         let read = perform(ada.ask(Method::GET, "/users/me").header("origin", foreign)).await;
         assert_eq!(read.header("access-control-allow-origin"), "", "{foreign}: {read}");
     }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{client::perform, reply::Reply, server::TestServer, until};
 
@@ -86,7 +86,8 @@ async fn the_contract_is_served_as_it_is_committed() {
 async fn the_contract_can_be_browsed_without_any_outside_host() {
     let server = TestServer::start().await;
 
-    let page = gets(&server, "/docs/").await;
+    // Whoever leaves out the slash is led there.
+    let page = gets(&server, "/docs").await;
     let script = gets(&server, "/docs/swagger-initializer.js").await;
 
     for reply in [page, script] {
@@ -110,4 +111,28 @@ async fn a_server_that_stops_in_good_order_keeps_everything_and_another_goes_on(
     assert_eq!(code, 1001);
     assert!(reason.starts_with("reconnect_after_ms="), "{reason}");
     assert_eq!(ada.at(&south).words(&group).await, ["Before"]);
+}
+
+#[tokio::test]
+async fn whatever_can_be_got_can_be_asked_after() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let whole = perform(ada.ask(Method::GET, "/users/me")).await;
+
+    let head = perform(ada.ask(Method::HEAD, "/users/me")).await;
+
+    assert_eq!((head.status, &head.body), (200, &Value::Null));
+    for name in ["content-type", "content-length"] {
+        assert_eq!(head.header(name), whole.header(name), "{name}");
+    }
+    for path in ["/health/live", "/health/ready", "/metrics", "/openapi.yaml", "/asyncapi.yaml", "/docs/"] {
+        let head = perform(server.client.ask_outside(Method::HEAD, path)).await;
+        assert_eq!((head.status, &head.body), (200, &Value::Null), "{path}");
+    }
+    for (path, status) in [("/users/me", 401), ("/nowhere", 404), ("/sync", 405), ("/ws", 426)] {
+        let head = perform(server.client.ask(Method::HEAD, path)).await;
+        assert_eq!((head.status, &head.body), (status, &Value::Null), "{path}");
+    }
+    // The connection goes on: nothing of a body was left on it.
+    ada.get("/users/me").await.expect(200);
 }
