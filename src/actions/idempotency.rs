@@ -1,7 +1,10 @@
 //! Requests that must not be carried out twice: a key is claimed, and the answer kept for whoever asks again.
 
+use std::time::Duration as Span;
+
 use chrono::Duration;
 use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
 
 use super::Context;
 use crate::{
@@ -16,6 +19,9 @@ use crate::{
 const KEPT_HOURS: i64 = 24;
 /// After how long a request without an answer counts as abandoned: longer than any may take, so its node must have died.
 const ABANDONED_SECONDS: i64 = 20;
+/// For how long who asks again waits for what is under way, and how often they look.
+const PATIENCE: Span = Span::from_secs(5);
+const LOOK_EVERY: Span = Span::from_millis(25);
 
 /// A key that is ours to carry out.
 #[derive(Debug)]
@@ -33,21 +39,33 @@ pub enum Claim {
     Answered(bool, String),
 }
 
-/// Claims a key for a request; the same key for another request is a conflict.
+/// Claims a key for a request; the same key for another request is a conflict. While the same request is under way its
+/// answer is waited for, and where it did nothing, the key is ours.
 pub async fn claim(ctx: &Context, caller: &Caller, key: &str, asked: &[u8]) -> Result<Claim> {
+    let since = Instant::now();
+    loop {
+        match claim_now(ctx, caller, key, asked).await? {
+            Some(claim) => return Ok(claim),
+            None if since.elapsed() > PATIENCE => return Err(Conflict::IdempotencyInProgress.into()),
+            None => sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+async fn claim_now(ctx: &Context, caller: &Caller, key: &str, asked: &[u8]) -> Result<Option<Claim>> {
     let fingerprint = Sha256::digest(asked);
     let now = ctx.clock.now();
     let bounds = (now - Duration::hours(KEPT_HOURS), now - Duration::seconds(ABANDONED_SECONDS));
     let mut db = ctx.db.acquire().await?;
     if idempotency::claim(&mut *db, (caller.user_id, key), &fingerprint, now, bounds).await? {
-        return Ok(Claim::Ours(Claimed { caller: caller.clone(), key: key.to_owned() }));
+        return Ok(Some(Claim::Ours(Claimed { caller: caller.clone(), key: key.to_owned() })));
     }
     match idempotency::find(&mut *db, caller.user_id, key).await? {
         Some(earlier) if earlier.fingerprint != fingerprint.as_slice() => Err(Conflict::IdempotencyMismatch.into()),
         Some(idempotency::Earlier { status: Some(status), answer: Some(answer), .. }) => {
-            Ok(Claim::Answered(status == 201, answer))
+            Ok(Some(Claim::Answered(status == 201, answer)))
         }
-        _ => Err(Conflict::IdempotencyInProgress.into()),
+        _ => Ok(None),
     }
 }
 
