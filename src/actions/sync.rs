@@ -65,6 +65,10 @@ pub async fn sync(ctx: &Context, caller: &Caller, request: &SyncRequest) -> Resu
             // Moved receipts and own matters, which count too in what is unread, are told at once, whatever the limit:
             // the next call would not know of them.
             if !standing.has_moved && !concerned.contains(&standing.conversation_id) {
+                // One beyond the head is clamped, or what is said next would be taken for known.
+                if cursor > Some(standing.head_seq) {
+                    answer.cursors.insert(standing.conversation_id, standing.head_seq);
+                }
                 continue;
             }
             Missed::nothing(&standing)
