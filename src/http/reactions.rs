@@ -42,15 +42,12 @@ async fn add_reaction(
 /// Take a reaction back.
 ///
 /// Your own; one that is not there changes nothing.
-#[utoipa::path(tag = "messages", responses((status = 200, body = MessageView)))]
+#[utoipa::path(tag = "messages", responses((status = 204)))]
 #[delete("/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}")]
-async fn remove_reaction(
-    ctx: Ctx,
-    caller: Signed,
-    path: Path<(ConversationId, MessageId, String)>,
-) -> Outcome<MessageView> {
+async fn remove_reaction(ctx: Ctx, caller: Signed, path: Path<(ConversationId, MessageId, String)>) -> Outcome<()> {
     let (conversation, id, emoji) = path.0;
-    Ok(Answer::Ok(react::remove(&ctx, &caller.0, (conversation, id), &emoji).await?.into()))
+    react::remove(&ctx, &caller.0, (conversation, id), &emoji).await?;
+    Ok(Answer::NoContent)
 }
 
 /// Pin a message.
@@ -66,10 +63,11 @@ async fn pin_message(ctx: Ctx, caller: Signed, path: Path<(ConversationId, Messa
 /// Unpin a message.
 ///
 /// By whoever may pin.
-#[utoipa::path(tag = "messages", responses((status = 200, body = MessageView)))]
+#[utoipa::path(tag = "messages", responses((status = 204)))]
 #[delete("/conversations/{conversation_id}/messages/{message_id}/pin")]
-async fn unpin_message(ctx: Ctx, caller: Signed, path: Path<(ConversationId, MessageId)>) -> Outcome<MessageView> {
-    Ok(Answer::Ok(pin::unpin(&ctx, &caller.0, path.0).await?.into()))
+async fn unpin_message(ctx: Ctx, caller: Signed, path: Path<(ConversationId, MessageId)>) -> Outcome<()> {
+    pin::unpin(&ctx, &caller.0, path.0).await?;
+    Ok(Answer::NoContent)
 }
 
 /// List what is pinned.

@@ -322,9 +322,9 @@ async fn what_is_done_with_a_message_while_redis_is_away_is_told_again_as_it_is_
     is_ready(&north, "degraded").await;
     ada.reacts(&sent, "👍").await.expect(200);
     ada.reacts(&sent, "🎉").await.expect(200);
-    ada.takes_back(&sent, "👍").await.expect(200);
+    ada.takes_back(&sent, "👍").await.expect(204);
     ada.pins(&sent).await.expect(200);
-    ada.unpins(&sent).await.expect(200);
+    ada.unpins(&sent).await.expect(204);
     ada.says(&direct, "While it is away").await;
 
     let heard = heard_until(&mut bobs, "While it is away").await;

@@ -35,8 +35,9 @@ async fn a_pin_is_heard_by_every_member_and_nobody_else_and_the_newest_comes_fir
         json!({"items": [pinned, ada.looks_at(&second).await.body], "next_cursor": null})
     );
 
-    let unpinned = ada.unpins(&first).await.expect(200);
+    ada.unpins(&first).await.expect(204);
 
+    let unpinned = ada.looks_at(&first).await.expect(200);
     let told = bobs.hears("message:unpinned").await;
     assert_eq!((&told["data"], seq(&told)), (&unpinned, 5));
     assert_eq!((&unpinned["pinned_at"], &unpinned["pinned_by"]), (&Value::Null, &Value::Null));
@@ -58,7 +59,8 @@ async fn what_changes_nothing_takes_no_seq_and_tells_nobody() {
     let (mut bobs, before) = (bob.socket().await, head(&ada, &group).await);
 
     assert_eq!(bob.pins(&sent).await.expect(200), pinned, "it stays pinned by who pinned it first");
-    assert_eq!(bob.unpins(&other).await.expect(200)["changed_seq"], other["changed_seq"]);
+    bob.unpins(&other).await.expect(204);
+    assert_eq!(bob.looks_at(&other).await.expect(200)["changed_seq"], other["changed_seq"]);
 
     assert_eq!(head(&ada, &group).await, before);
     bobs.heard_nothing_new_in(&group).await;
@@ -76,13 +78,13 @@ async fn owners_and_admins_pin_members_where_the_group_says_so_and_both_in_a_dir
     bob.pins(&sent).await.expect(200);
     carol.unpins(&sent).await.refused(403, "insufficient_role");
     ada.patch(&format!("/conversations/{group}"), json!({"members_may_pin": true})).await.expect(200);
-    carol.unpins(&sent).await.expect(200);
+    carol.unpins(&sent).await.expect(204);
     carol.pins(&sent).await.expect(200);
 
     let direct = ada.opens_direct_with(&bob).await;
     let said = ada.says(&direct, "Between us").await;
     bob.pins(&said).await.expect(200);
-    ada.unpins(&said).await.expect(200);
+    ada.unpins(&said).await.expect(204);
     ada.blocks(&bob).await.expect(200);
     bob.pins(&said).await.refused(403, "not_allowed");
     assert_eq!(pins(&ada, &direct).await["items"], json!([]));
@@ -117,7 +119,7 @@ async fn only_what_one_may_see_is_among_ones_pins() {
     let mut lates = late.socket().await;
 
     late.pins(&before).await.refused(404, "not_found");
-    ada.unpins(&before).await.expect(200);
+    ada.unpins(&before).await.expect(204);
     ada.pins(&before).await.expect(200);
     ada.pins(&after).await.expect(200);
 
@@ -147,7 +149,7 @@ async fn a_conversation_has_up_to_fifty_pins_in_pages() {
     ada.pins(&sent[50]).await.refused(409, "limit_reached");
     ada.pins(&sent[7]).await.expect(200);
     assert_eq!(head(&ada, &group).await, 101);
-    ada.unpins(&sent[7]).await.expect(200);
+    ada.unpins(&sent[7]).await.expect(204);
     ada.pins(&sent[50]).await.expect(200);
 
     let (mut found, mut cursor) = (Vec::new(), String::new());
@@ -217,6 +219,7 @@ async fn a_pin_at_one_node_is_heard_at_the_other_and_found_by_a_sync() {
     assert_eq!(bobs.hears("message:pinned").await["data"], pinned);
     let missed = bob.syncs(json!({"cursors": {&direct: 1}})).await;
     assert_eq!(missed["conversations"][0]["messages"], json!([pinned]));
-    let unpinned = bob.unpins(&sent).await.expect(200);
+    bob.unpins(&sent).await.expect(204);
+    let unpinned = bob.looks_at(&sent).await.expect(200);
     assert_eq!(bobs.hears("message:unpinned").await["data"], unpinned);
 }

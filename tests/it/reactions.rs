@@ -41,8 +41,9 @@ async fn a_reaction_is_counted_in_the_message_and_heard_by_every_member_and_nobo
     assert_eq!(ada.sees(&group).await["last_message"], seen);
     assert_eq!(ada.sees(&group).await["unread"], 0, "a reaction is not a message");
 
-    let back = bob.takes_back(&sent, "👍").await.expect(200);
+    bob.takes_back(&sent, "👍").await.expect(204);
 
+    let back = bob.looks_at(&sent).await.expect(200);
     assert_eq!((&back["reactions"], &back["changed_seq"]), (&json!([]), &json!(3)));
     let told = adas.hears("reaction:removed").await;
     let nothing = json!({"message_id": sent["id"], "user_id": bob.id, "emoji": "👍", "reactions": []});
@@ -89,8 +90,9 @@ async fn what_changes_nothing_takes_no_seq_and_tells_nobody() {
 
     assert_eq!(bob.reacts(&sent, "❤️").await.expect(200), first);
     assert_eq!(bob.reacts(&sent, "❤").await.expect(200), first, "with or without a variation selector");
-    assert_eq!(bob.takes_back(&sent, "👍").await.expect(200), first);
-    assert_eq!(ada.takes_back(&sent, "❤️").await.expect(200), first, "only one's own is taken back");
+    bob.takes_back(&sent, "👍").await.expect(204);
+    ada.takes_back(&sent, "❤️").await.expect(204);
+    assert_eq!(bob.looks_at(&sent).await.expect(200), first, "only one's own is taken back");
 
     assert_eq!(head(&ada, &group).await, 2);
     adas.heard_nothing_new_in(&group).await;
@@ -131,7 +133,7 @@ async fn a_message_has_up_to_twenty_kinds_and_names_the_first_ten_people_of_each
     ada.reacts(&sent, &animals[20]).await.refused(409, "limit_reached");
     assert_eq!(head(&ada, &group).await, 21, "what is refused takes no seq");
     ada.reacts(&sent, &animals[3]).await.expect(200);
-    ada.takes_back(&sent, &animals[3]).await.expect(200);
+    ada.takes_back(&sent, &animals[3]).await.expect(204);
     ada.reacts(&sent, &animals[20]).await.expect(200);
 
     let mut others = Vec::new();
@@ -143,7 +145,8 @@ async fn a_message_has_up_to_twenty_kinds_and_names_the_first_ten_people_of_each
     let foxes = |message: &Value| message["reactions"][4].clone();
     let named: Vec<_> = std::iter::once(&ada).chain(&others[..9]).map(|person| json!(person.id)).collect();
     assert_eq!(foxes(&ada.looks_at(&sent).await.expect(200)), json!({"emoji": "🦊", "count": 12, "user_ids": named}));
-    let fewer = others[0].takes_back(&sent, &animals[5]).await.expect(200);
+    others[0].takes_back(&sent, &animals[5]).await.expect(204);
+    let fewer = ada.looks_at(&sent).await.expect(200);
     let named: Vec<_> = std::iter::once(&ada).chain(&others[1..10]).map(|person| json!(person.id)).collect();
     assert_eq!(foxes(&fewer), json!({"emoji": "🦊", "count": 11, "user_ids": named}), "the next one moves up");
 }
@@ -207,7 +210,7 @@ async fn nobody_reaches_across_a_block_by_reacting_or_editing() {
     ada.reacts(&evils, "😡").await.refused(403, "not_allowed");
     eve.edits(&evils, "Hello!!").await.refused(403, "not_allowed");
     adas.heard_nothing_new_in(&direct).await;
-    eve.takes_back(&hers, "👍").await.expect(200);
+    eve.takes_back(&hers, "👍").await.expect(204);
     eve.reacts(&together, "👍").await.expect(200);
     adas.hears_where("reaction:added", |event| event["conversation_id"] == group.as_str()).await;
 }
@@ -248,8 +251,8 @@ async fn two_devices_that_add_and_remove_at_once_end_where_the_log_says() {
     for round in 0..10 {
         let (one, back, two) =
             join3(ada.reacts(&sent, "👍"), other.takes_back(&sent, "👍"), other.reacts(&sent, "👍")).await;
-        for reply in [one, back, two] {
-            reply.expect(200);
+        for (reply, status) in [(one, 200), (back, 204), (two, 200)] {
+            reply.expect(status);
         }
 
         let seen = bob.looks_at(&sent).await.expect(200);
@@ -265,7 +268,7 @@ async fn two_devices_that_add_and_remove_at_once_end_where_the_log_says() {
             (&seen["reactions"], seq(&json!({"seq": seen["changed_seq"]}))),
             "round {round}"
         );
-        ada.takes_back(&sent, "👍").await.expect(200);
+        ada.takes_back(&sent, "👍").await.expect(204);
         bobs.drains().await;
     }
 }
