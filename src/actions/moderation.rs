@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{
         clock::Time,
-        error::{Error, Result},
+        error::{Error, Reason, Result},
         ids::{ConversationId, MessageId, ReportId, UserId},
         message::{Message, MessageKind},
         moderation::{self, Account, Actor, AuditAction, AuditEntry, Report, ReportFilter, ReportState, Reported},
@@ -135,7 +135,8 @@ pub async fn delete_message(
 ) -> Result<Message> {
     moderation::check_reason(&reason)?;
     let mut tx = ctx.db.begin().await?;
-    let actor = require_operator(&mut tx, caller).await?;
+    // Nobody else may know whether there is such a conversation.
+    let actor = operator(&mut tx, caller).await?.ok_or(Error::NotFound("conversation"))?;
     conversations::lock(&mut tx, &[conversation]).await?;
     let shared = conversations::shared(&mut tx, conversation).await?.ok_or(Error::NotFound("message"))?;
     let reader = Reader { conversation_id: conversation, user_id: caller.user_id, floor_seq: 0, now: ctx.clock.now() };
@@ -209,11 +210,16 @@ pub async fn audit_log(ctx: &Context, caller: &Caller, cursor: Option<&str>, lim
     Ok(Page::cut(entries, limit, |entry| entry.id.to_string()))
 }
 
-/// Whoever is no operator finds nothing here. Asked of the database, so that who was one a moment ago is none.
+/// Whoever is no operator may do nothing here.
 async fn require_operator(db: &mut PgConnection, caller: &Caller) -> Result<Actor> {
+    operator(db, caller).await?.ok_or(Error::NotAllowed(Reason::NotAllowed))
+}
+
+/// The caller as an operator. Asked of the database, so that who was one a moment ago is none.
+async fn operator(db: &mut PgConnection, caller: &Caller) -> Result<Option<Actor>> {
     let roles = users::roles(db, &[caller.user_id]).await?;
     let is_operator = roles.iter().any(|(_, roles)| roles.iter().any(|role| role == moderation::OPERATOR));
-    if is_operator { Ok(Actor::Operator(caller.user_id)) } else { Err(Error::NotFound("route")) }
+    Ok(is_operator.then_some(Actor::Operator(caller.user_id)))
 }
 
 fn read<T: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<T>> {

@@ -22,21 +22,21 @@ async fn audit_log(olga: &Person) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn who_is_no_operator_finds_nothing_under_admin() {
+async fn who_is_no_operator_may_do_nothing_under_admin() {
     let server = TestServer::start().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let group = ada.opens_group_with([&bob]).await;
     let said = bob.says(&group, "Hello").await;
 
     for path in ["reports", "users", "audit-log"] {
-        ada.get(&format!("/admin/{path}")).await.refused(404, "not_found");
+        ada.get(&format!("/admin/{path}")).await.refused(403, "not_allowed");
         server.client.get(&format!("/admin/{path}")).await.refused_with(401);
     }
     let why = json!({"reason": "Because", "state": "resolved", "roles": []});
-    ada.patch(&format!("/admin/reports/{}", new_id()), why.clone()).await.refused(404, "not_found");
-    ada.put(&format!("/admin/users/{}/ban", bob.id), why.clone()).await.refused(404, "not_found");
-    ada.put(&format!("/admin/users/{}/roles", bob.id), why).await.refused(404, "not_found");
-    ada.delete(&format!("/admin/users/{}/ban", bob.id)).await.refused(404, "not_found");
+    ada.patch(&format!("/admin/reports/{}", new_id()), why.clone()).await.refused(403, "not_allowed");
+    ada.put(&format!("/admin/users/{}/ban", bob.id), why.clone()).await.refused(403, "not_allowed");
+    ada.put(&format!("/admin/users/{}/roles", bob.id), why).await.refused(403, "not_allowed");
+    ada.delete(&format!("/admin/users/{}/ban", bob.id)).await.refused(403, "not_allowed");
     let message = id(&said);
     let deletion = ada.delete(&format!("/admin/conversations/{group}/messages/{message}?reason=Because")).await;
     deletion.refused(404, "not_found");
@@ -196,5 +196,5 @@ async fn who_is_an_operator_no_more_may_nothing_more_at_once() {
     let database = [("DATABASE_URL", server.database.url())];
     colloquy(&["user", "role", "olga"], &database).await.expect();
 
-    olga.get("/admin/users").await.refused(404, "not_found");
+    olga.get("/admin/users").await.refused(403, "not_allowed");
 }
