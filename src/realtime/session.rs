@@ -14,6 +14,7 @@ use super::{
     dispatch::dispatch,
     frames,
     hub::{Arrival, Hub, Seat},
+    mailbox::Mailbox,
     socket::{Next, Socket},
 };
 use crate::{
@@ -150,7 +151,7 @@ async fn converse(session: &Session, socket: &mut Socket) {
             finish(&mut answers, socket).await;
         }
         sending_to = target;
-        answers.push_back(Box::pin(carry_out(session, request)));
+        answers.push_back(Box::pin(carry_out(session, socket.mailbox().clone(), request)));
         if target.is_none() {
             finish(&mut answers, socket).await;
         }
@@ -164,13 +165,20 @@ async fn finish(answers: &mut FuturesOrdered<Answering<'_>>, socket: &Socket) {
     }
 }
 
-async fn carry_out(session: &Session, request: Request) -> ByteString {
+async fn carry_out(session: &Session, mailbox: Mailbox, request: Request) -> ByteString {
     let reference = request.reference.as_deref();
+    let is_proof = matches!(request.command, Ok(Command::Authenticate(_)));
     let outcome = match request.command {
         Ok(command) => in_time(dispatch(session, reference, command)).await,
         Err(error) => Err(error),
     };
-    outcome.unwrap_or_else(|error| event::error(reference, &problem(&error)))
+    outcome.unwrap_or_else(|error| {
+        // Who can't prove who they are any more is told so, and let go.
+        if is_proof && matches!(error, Error::Unauthenticated(_)) {
+            mailbox.close_when_answered(Close::Unauthenticated);
+        }
+        event::error(reference, &problem(&error))
+    })
 }
 
 /// Reads the memberships again, after something may have been lost between the nodes.
