@@ -58,12 +58,13 @@ impl Database {
             let pool = prepare(options_of(url)?, settings).await?;
             return Ok(Self { pool, embedded: None });
         }
-        let embedded = Embedded::start(settings).await?;
+        let at_home = |error| trouble::at_home(&settings.data_dir, error);
+        let embedded = Embedded::start(settings).await.map_err(at_home)?;
         match prepare_own(embedded.options(), settings).await {
             Ok(pool) => Ok(Self { pool, embedded: Some(embedded) }),
             Err(error) => {
                 embedded.stop(settings.shutdown_patience()).await;
-                Err(error)
+                Err(at_home(error))
             }
         }
     }

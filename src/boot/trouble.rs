@@ -1,6 +1,6 @@
 //! PostgreSQL's refusals, as one sentence for whoever starts a server.
 
-use std::io;
+use std::{io, path::Path};
 
 use anyhow::{Error, anyhow};
 use sqlx::{
@@ -41,6 +41,13 @@ pub fn migrating(error: MigrateError) -> Error {
         }
         error => anyhow!("The database cannot be migrated: {error}."),
     }
+}
+
+/// The same trouble with our own PostgreSQL, said of the disk where that is why.
+pub fn at_home(data_dir: &Path, error: Error) -> Error {
+    let says = format!("{error:#}");
+    let is_full = ["No space left on device", "Check free disk space"].iter().any(|words| says.contains(words));
+    if is_full { anyhow!("The disk of `{}` is full: {says}", data_dir.display()) } else { error }
 }
 
 /// Whether it is worth trying again in a moment.

@@ -9,8 +9,26 @@ use tokio::{
 };
 
 use crate::harness::{
-    command::colloquy, directory::Directory, each, new_id, postgres::Database, process::Process, until,
+    command::{colloquy, run},
+    directory::Directory,
+    disk::{apart, with_little_room},
+    each, new_id,
+    postgres::Database,
+    process::{PROGRAM, Process},
+    until,
 };
+
+/// Starts a server on a disk that was large enough until something else filled it, and once more when that is gone.
+const FILLED: &str = r#"
+mount -t tmpfs -o size=120m,mode=711 tmpfs "$COLLOQUY_DATA_DIR"
+"$1" user create ada <<<"correct horse" >/dev/null 2>&1
+head -c 200m /dev/zero >"$COLLOQUY_DATA_DIR/rubbish" 2>/dev/null
+"$1" serve
+status=$?
+rm "$COLLOQUY_DATA_DIR/rubbish"
+"$1" token ada >/dev/null 2>&1 || exit 2
+exit $status
+"#;
 
 #[tokio::test]
 async fn a_server_makes_everything_at_first_start_and_leaves_no_process_when_it_stops() {
@@ -105,6 +123,34 @@ async fn what_keeps_a_server_from_starting_is_said_in_one_sentence() {
         assert!(sentence.contains(expected), "`{value}` is refused with: {sentence}");
         assert!(!sentence.contains("hunter2"), "{sentence}");
     }
+}
+
+#[tokio::test]
+async fn a_first_start_without_room_says_so_in_one_sentence() {
+    let directory = Directory::create();
+    let place = directory.text();
+    let settings = [("COLLOQUY_DATA_DIR", place), ("COLLOQUY_LISTEN", "127.0.0.1:0"), ("COLLOQUY_LOG", "warn")];
+    let words: Vec<_> = with_little_room(place).into_iter().chain([PROGRAM, "serve"]).collect();
+
+    let sentence = run("", &words, &settings).await.refused();
+
+    assert!(sentence.contains("The PostgreSQL cluster could not be made: "), "{sentence}");
+    if apart().is_some() {
+        assert!(sentence.starts_with(&format!("The disk of `{place}` is full: ")), "{sentence}");
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_a_later_start_is_told_and_loses_nothing() {
+    let directory = Directory::create();
+    let settings = [("COLLOQUY_DATA_DIR", directory.text()), ("COLLOQUY_LISTEN", "127.0.0.1:0")];
+    let settings = [&settings[..], &[("COLLOQUY_LOG", "warn")]].concat();
+    // Only root may lend PostgreSQL an account in there; nobody else can fill a disk for this.
+    let Some([unshare, how @ "-m"]) = apart() else { return };
+
+    let sentence = run("", &[unshare, how, "bash", "-c", FILLED, "bash", PROGRAM], &settings).await.refused();
+
+    assert!(sentence.starts_with(&format!("The disk of `{}` is full: ", directory.text())), "{sentence}");
 }
 
 /// The URL of a server that says that it is PostgreSQL 14.

@@ -45,8 +45,14 @@ pub async fn colloquy(arguments: &[&str], variables: &[(&str, &str)]) -> Outcome
 
 /// The same, with something to read.
 pub async fn colloquy_reading(input: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
-    let mut child = Command::new(PROGRAM)
-        .args(arguments)
+    let words: Vec<_> = [PROGRAM].iter().chain(arguments).copied().collect();
+    run(input, &words, variables).await
+}
+
+/// Runs any command, which may run the program.
+pub async fn run(input: &str, words: &[&str], variables: &[(&str, &str)]) -> Outcome {
+    let mut child = Command::new(words[0])
+        .args(&words[1..])
         .env_clear()
         .env("PATH", std::env::var_os("PATH").expect("there is a search path"))
         .envs(variables.iter().copied())
@@ -61,7 +67,7 @@ pub async fn colloquy_reading(input: &str, arguments: &[&str], variables: &[(&st
     stdin.write_all(input.as_bytes()).await.ok();
     drop(stdin);
     let ended = timeout(PATIENCE, child.wait_with_output()).await;
-    let ended = ended.unwrap_or_else(|_| panic!("`colloquy {}` does not end", arguments.join(" ")));
+    let ended = ended.unwrap_or_else(|_| panic!("`{}` does not end", words.join(" ")));
     let output = ended.expect("it was started");
     let text = |bytes| String::from_utf8(bytes).expect("it speaks UTF-8");
     let code = output.status.code().expect("no signal ends it");

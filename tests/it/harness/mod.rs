@@ -8,6 +8,7 @@ pub mod client;
 pub mod command;
 pub mod crowd;
 pub mod directory;
+pub mod disk;
 pub mod files;
 pub mod own_postgres;
 pub mod person;

@@ -1,9 +1,8 @@
 //! A disk that is full.
 
-use std::process::{Command, Stdio};
-
 use crate::harness::{
     directory::Directory,
+    disk::with_little_room,
     files::{read, uploads},
     postgres::Database,
     process::Process,
@@ -11,25 +10,6 @@ use crate::harness::{
 };
 
 const MIB: usize = 1024 * 1024;
-
-/// Makes the directory that is named first a disk of eight MiB of its own that only what runs next sees.
-const SMALL_DISK: &str = r#"mount -t tmpfs -o size=8m tmpfs "$1" && shift && exec "$@""#;
-/// Where nothing may be mounted: lets no file have more than three MiB, and what runs next be told instead of killed.
-const SMALL_FILES: &str = r#"shift; trap "" XFSZ; ulimit -f 3072; exec "$@""#;
-
-/// The command under which a server has little room in a directory: a disk of its own where the system lets us, else at
-/// least a bound, which shows in the same way.
-fn with_little_room(directory: &str) -> Vec<&str> {
-    // Root must stay who it is, to reach what belongs to others.
-    let apart = if nix::unistd::geteuid().is_root() { ["unshare", "-m"] } else { ["unshare", "-rm"] };
-    let mut trial = Command::new(apart[0]);
-    trial.args([apart[1], "bash", "-c", "mount -t tmpfs tmpfs /tmp"]).stdout(Stdio::null()).stderr(Stdio::null());
-    if trial.status().is_ok_and(|status| status.success()) {
-        vec![apart[0], apart[1], "bash", "-c", SMALL_DISK, "bash", directory]
-    } else {
-        vec!["bash", "-c", SMALL_FILES, "bash", directory]
-    }
-}
 
 #[tokio::test]
 async fn a_full_disk_is_told_and_loses_nothing() {
