@@ -236,8 +236,8 @@ pub struct Revision {
     pub mentions: Option<Vec<UserId>>,
     /// Whether everybody is mentioned now; `None` keeps it as it is.
     pub mentions_all: Option<bool>,
-    /// New metadata; `None` keeps it.
-    pub metadata: Option<Value>,
+    /// New metadata, or none any more; `None` keeps it.
+    pub metadata: Option<Option<Value>>,
 }
 
 impl MessageKind {
@@ -374,7 +374,7 @@ impl Revision {
     /// The same without what is taken out of texts.
     #[must_use]
     pub fn redacted(self, redaction: &Redaction) -> Self {
-        let metadata = self.metadata.map(|metadata| redaction.json(metadata));
+        let metadata = self.metadata.map(|metadata| metadata.map(|metadata| redaction.json(metadata)));
         Self { body: redaction.text(&self.body).into_owned(), metadata, ..self }
     }
 
@@ -382,7 +382,7 @@ impl Revision {
     pub fn check(&self) -> Result<()> {
         check_body(&self.body)?;
         check_mentions(self.mentions.as_deref().unwrap_or_default())?;
-        self.metadata.as_ref().map_or(Ok(()), text::check_metadata)
+        self.metadata.iter().flatten().next().map_or(Ok(()), text::check_metadata)
     }
 }
 

@@ -47,10 +47,13 @@ pub fn routes(config: &mut ServiceConfig) {
 #[into_params(parameter_in = Query)]
 struct HistoryQuery {
     /// Those right before this `seq`.
+    #[param(minimum = 0)]
     before: Option<i64>,
     /// Those right after this `seq`.
+    #[param(minimum = 0)]
     after: Option<i64>,
     /// Those on both sides of this `seq`, itself included.
+    #[param(minimum = 0)]
     around: Option<i64>,
     /// Messages of a page.
     #[param(minimum = 1, maximum = 100, default = 50)]
@@ -69,6 +72,10 @@ struct DeleteQuery {
 
 impl HistoryQuery {
     fn window(&self) -> Result<Window> {
+        let named = [("before", self.before), ("after", self.after), ("around", self.around)];
+        if let Some((field, _)) = named.into_iter().find(|(_, seq)| seq.is_some_and(i64::is_negative)) {
+            return Err(Error::field(field, "out_of_range", "A seq is not negative."));
+        }
         match (self.before, self.after, self.around) {
             (None, None, None) => Ok(Window::Newest),
             (Some(seq), None, None) => Ok(Window::Before(seq)),
@@ -140,7 +147,7 @@ async fn edit_message(
     body: Json<EditMessage>,
 ) -> Outcome<MessageView> {
     let (conversation, id) = path.0;
-    Ok(Answer::Ok(editing::edit(&ctx, &caller.0, conversation, id, body.0.into()).await?.into()))
+    Ok(Answer::Ok(editing::edit(&ctx, &caller.0, conversation, id, body.0.try_into()?).await?.into()))
 }
 
 /// Delete a message.

@@ -60,7 +60,7 @@ async fn list_scheduled(ctx: Ctx, caller: Signed, query: Query<ListQuery>) -> Ou
 #[utoipa::path(tag = "scheduled", request_body = ChangePlan, responses((status = 200, body = PlanView)))]
 #[patch("/scheduled-messages/{message_id}")]
 async fn change_scheduled(ctx: Ctx, caller: Signed, id: Path<MessageId>, body: Json<ChangePlan>) -> Outcome<PlanView> {
-    Ok(Answer::Ok(scheduled::change(&ctx, &caller.0, id.0, body.0.into()).await?.into()))
+    Ok(Answer::Ok(scheduled::change(&ctx, &caller.0, id.0, body.0.try_into()?).await?.into()))
 }
 
 /// Cancel a message that you scheduled.

@@ -43,7 +43,7 @@ pub async fn dispatch(session: &Session, reference: Option<&str>, command: Comma
             Ok(event::ack(reference, MessageView::from(sent.into_message())))
         }
         Command::Edit(conversation, id, revision) => {
-            let edited = edit::edit(ctx, caller, conversation, id, revision.into()).await?;
+            let edited = edit::edit(ctx, caller, conversation, id, revision.try_into()?).await?;
             Ok(event::ack(reference, MessageView::from(edited)))
         }
         Command::Delete(conversation, id, whose) => {

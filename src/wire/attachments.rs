@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::json;
 use crate::domain::{
     attachment::{Attachment, AttachmentKind},
     ids::{AttachmentId, ConversationId},
@@ -68,6 +69,7 @@ pub struct SignedAttachmentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview_url: Option<String>,
     /// Until when the URLs are good.
+    #[serde(serialize_with = "json::time")]
     pub url_expires_at: DateTime<Utc>,
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::users::OwnUserView;
+use super::{json, users::OwnUserView};
 use crate::domain::{ids::SessionId, session::Session};
 
 /// What somebody new says of themselves.
@@ -94,8 +94,10 @@ pub struct SessionView {
     #[schema(example = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")]
     pub device: Option<String>,
     /// When it signed in.
+    #[serde(serialize_with = "json::time")]
     pub created_at: DateTime<Utc>,
     /// When it was last heard of, to the minute.
+    #[serde(serialize_with = "json::time")]
     pub last_used_at: DateTime<Utc>,
     /// Whether it is the one that asks.
     pub current: bool,

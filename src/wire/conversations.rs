@@ -40,8 +40,10 @@ pub struct ConversationView {
     /// Who made it.
     pub created_by: UserId,
     /// When it was made.
+    #[serde(serialize_with = "json::time")]
     pub created_at: DateTime<Utc>,
     /// When its settings or members last changed.
+    #[serde(serialize_with = "json::time")]
     pub updated_at: DateTime<Utc>,
     /// The head of its log.
     pub head_seq: i64,
@@ -116,8 +118,10 @@ pub struct ParticipantView {
     /// As what.
     pub role: Role,
     /// Since when.
+    #[serde(serialize_with = "json::time")]
     pub joined_at: DateTime<Utc>,
     /// Until when, for those who left.
+    #[serde(serialize_with = "json::time_or_null")]
     pub left_at: Option<DateTime<Utc>>,
     /// The log's entry of the last change.
     pub changed_seq: i64,
@@ -207,10 +211,10 @@ pub struct ChangeConversation {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 120)]
     pub category: Option<Option<String>>,
     /// What somebody added later sees.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     pub history_for_new_members: Option<HistoryRule>,
     /// Whether plain members may pin.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     pub members_may_pin: Option<bool>,
     /// Seconds after which what is said from now on goes by itself; in a direct conversation both may change it, and
     /// nothing else.
@@ -256,10 +260,13 @@ pub struct ChangeParticipant {
 #[schema(as = Preferences)]
 pub struct PreferencesView {
     /// Kept on top since.
+    #[serde(serialize_with = "json::time_or_null")]
     pub pinned_at: Option<DateTime<Utc>>,
     /// Put away since; a new message ends that, unless the conversation is mute then.
+    #[serde(serialize_with = "json::time_or_null")]
     pub archived_at: Option<DateTime<Utc>>,
     /// Silent until.
+    #[serde(serialize_with = "json::time_or_null")]
     pub muted_until: Option<DateTime<Utc>>,
     /// What to be notified of.
     pub notify: Notify,
@@ -287,17 +294,17 @@ impl From<Preferences> for PreferencesView {
 #[schema(example = json!({"pinned": true, "draft": null}))]
 pub struct ChangePreferences {
     /// On top or not.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     pub pinned: Option<bool>,
     /// Put away or not.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     pub archived: Option<bool>,
     /// Silent until.
     #[serde(default, deserialize_with = "json::patch")]
     #[schema(value_type = Option<DateTime<Utc>>)]
     pub muted_until: Option<Option<DateTime<Utc>>>,
     /// What to be notified of.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     pub notify: Option<Notify>,
     /// What was typed and not sent yet; empty clears it too.
     #[serde(default, deserialize_with = "json::patch")]

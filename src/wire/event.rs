@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     conversations::{ConversationView, OwnConversationView, ParticipantView, PreferencesView},
+    json,
     messages::MessageView,
     presence::PresenceView,
     problem::ProblemView,
@@ -67,6 +68,7 @@ pub struct ReadyView {
     /// How often the server pings; a peer silent for two of these is let go.
     pub heartbeat_interval_ms: u64,
     /// The server's clock.
+    #[serde(serialize_with = "json::time")]
     pub server_time: DateTime<Utc>,
 }
 

@@ -1,7 +1,8 @@
 //! Reading and writing JSON: what every shape has in common.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{self, DeserializeOwned, IgnoredAny},
 };
 use serde_json::{Map, Value};
@@ -78,6 +79,13 @@ pub fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(dese
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// Reads null in a PATCH as the default, which is what clearing goes back to where there is no nothing.
+pub fn patch_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    or_default(deserializer).map(Some)
+}
+
 /// Reads an object within another, and no list in its place.
 pub fn object<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let fields = Option::<Map<String, Value>>::deserialize(deserializer)?;
@@ -91,15 +99,33 @@ pub fn patch_object<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     object(deserializer).map(Some)
 }
 
-/// A list without repetitions, in its order.
-pub fn distinct<T: PartialEq>(list: Vec<T>) -> Vec<T> {
+/// A list without repetitions, in its order; how long it may be is said of what was given.
+pub fn distinct<T: PartialEq>(field: &str, at_most: usize, list: Vec<T>) -> Result<Vec<T>> {
+    if list.len() > at_most {
+        return Err(Error::field(field, "too_many", format!("At most {at_most}.")));
+    }
     let mut distinct = Vec::with_capacity(list.len());
     for item in list {
         if !distinct.contains(&item) {
             distinct.push(item);
         }
     }
-    distinct
+    Ok(distinct)
+}
+
+/// Writes a time to the microsecond, even where that is zero.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+pub fn time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// The same for one that may be absent.
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+pub fn time_or_null<S: Serializer>(moment: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match moment {
+        Some(moment) => time(moment, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// Whether a string in the JSON says `\u0000`; a raw NUL is not JSON in the first place.

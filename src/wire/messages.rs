@@ -11,8 +11,9 @@ use super::{
     reactions::{self, ReactionView},
 };
 use crate::domain::{
-    error::Result,
+    error::{Error, Result},
     ids::{AttachmentId, ConversationId, MessageId, UserId},
+    limits,
     link::LinkPreview,
     location::Location,
     message::{Draft, Edit, ForwardedFrom, HistoryPage, Message, MessageKind, ReplyTo, Revision, Status},
@@ -64,16 +65,21 @@ pub struct MessageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link_preview: Option<LinkPreviewView>,
     /// When it was pinned.
+    #[serde(serialize_with = "json::time_or_null")]
     pub pinned_at: Option<DateTime<Utc>>,
     /// Who pinned it.
     pub pinned_by: Option<UserId>,
     /// When the body last changed.
+    #[serde(serialize_with = "json::time_or_null")]
     pub edited_at: Option<DateTime<Utc>>,
     /// When it was deleted for everyone; its words are gone.
+    #[serde(serialize_with = "json::time_or_null")]
     pub deleted_at: Option<DateTime<Utc>>,
     /// When it goes by itself: from that moment on nobody reads it, and within 5 s it is deleted for everyone.
+    #[serde(serialize_with = "json::time_or_null")]
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was committed; `seq` orders, not this.
+    #[serde(serialize_with = "json::time")]
     pub created_at: DateTime<Utc>,
 }
 
@@ -92,6 +98,7 @@ pub struct ReplyToView {
     /// How its body begins; null once it was deleted, of which the message that answers it has no event of its own.
     pub preview: Option<String>,
     /// When it was deleted for everyone.
+    #[serde(serialize_with = "json::time_or_null")]
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
@@ -128,6 +135,7 @@ pub struct ForwardedFromView {
     /// Who wrote it.
     pub sender_id: UserId,
     /// When it was written.
+    #[serde(serialize_with = "json::time")]
     pub created_at: DateTime<Utc>,
 }
 
@@ -240,11 +248,11 @@ impl SendMessage {
             conversation_id,
             kind: self.kind,
             body: self.body,
-            attachment_ids: json::distinct(self.attachment_ids),
+            attachment_ids: json::distinct("attachment_ids", limits::ATTACHMENTS, self.attachment_ids)?,
             metadata: self.metadata,
             location: self.location,
             reply_to: self.reply_to,
-            mentions: json::distinct(self.mentions),
+            mentions: json::distinct("mentions", limits::MENTIONS, self.mentions)?,
             mentions_all: self.mentions_all,
             forwarded_from: None,
             expires_in: self.expires_in,
@@ -260,22 +268,25 @@ pub struct EditMessage {
     #[schema(min_length = 1, max_length = 16000)]
     pub body: String,
     /// Who is mentioned now; the mentions stay as they are where absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     #[schema(max_items = 50)]
     pub mentions: Option<Vec<UserId>>,
     /// Whether everybody is mentioned now; stays as it is where absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     pub mentions_all: Option<bool>,
-    /// New metadata; stays as it is where absent.
-    #[serde(default)]
+    /// New metadata; stays as it is where absent, and null clears it.
+    #[serde(default, deserialize_with = "json::patch")]
     #[schema(value_type = Option<Object>)]
-    pub metadata: Option<Value>,
+    pub metadata: Option<Option<Value>>,
 }
 
-impl From<EditMessage> for Revision {
-    fn from(edit: EditMessage) -> Self {
+impl TryFrom<EditMessage> for Revision {
+    type Error = Error;
+
+    fn try_from(edit: EditMessage) -> Result<Self> {
         let EditMessage { body, mentions, mentions_all, metadata } = edit;
-        Self { body, mentions: mentions.map(json::distinct), mentions_all, metadata }
+        let mentions = mentions.map(|users| json::distinct("mentions", limits::MENTIONS, users)).transpose()?;
+        Ok(Self { body, mentions, mentions_all, metadata })
     }
 }
 
@@ -313,6 +324,7 @@ pub struct EditView {
     /// Who changed it.
     pub editor_id: UserId,
     /// When it was changed.
+    #[serde(serialize_with = "json::time")]
     pub edited_at: DateTime<Utc>,
 }
 
@@ -329,8 +341,10 @@ pub struct MessageReceiptView {
     /// Who.
     pub user_id: UserId,
     /// When it reached a device.
+    #[serde(serialize_with = "json::time_or_null")]
     pub delivered_at: Option<DateTime<Utc>>,
     /// When it was read.
+    #[serde(serialize_with = "json::time_or_null")]
     pub read_at: Option<DateTime<Utc>>,
 }
 

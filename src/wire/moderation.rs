@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::users::UserView;
+use super::{json, users::UserView};
 use crate::domain::{
     error::{Error, Result},
     ids::{AuditId, ConversationId, MessageId, ReportId, UserId},
@@ -48,8 +48,10 @@ pub struct ReportView {
     /// How it stands.
     pub state: ReportState,
     /// When it was made.
+    #[serde(serialize_with = "json::time")]
     pub created_at: DateTime<Utc>,
     /// When it was closed.
+    #[serde(serialize_with = "json::time_or_null")]
     pub closed_at: Option<DateTime<Utc>>,
     /// Who closed it.
     pub closed_by: Option<UserId>,
@@ -97,8 +99,10 @@ pub struct AccountView {
     #[serde(flatten)]
     pub user: UserView,
     /// Until when they are banned, if they ever were.
+    #[serde(serialize_with = "json::time_or_null")]
     pub banned_until: Option<DateTime<Utc>>,
     /// When the account was deleted.
+    #[serde(serialize_with = "json::time_or_null")]
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
@@ -109,6 +113,7 @@ pub struct AuditEntryView {
     /// Ours.
     pub id: AuditId,
     /// When.
+    #[serde(serialize_with = "json::time")]
     pub at: DateTime<Utc>,
     /// Who; null is the command line.
     pub actor_id: Option<UserId>,

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::json;
 use crate::domain::{
     ids::{ConversationId, UserId},
     presence::{Presence, PresenceStatus},
@@ -18,6 +19,7 @@ pub struct PresenceView {
     /// How they are there.
     pub status: PresenceStatus,
     /// When they were last there.
+    #[serde(serialize_with = "json::time_or_null")]
     pub last_seen_at: Option<DateTime<Utc>>,
 }
 

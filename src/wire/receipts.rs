@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::json;
 use crate::domain::{
     error::{Error, Result},
     ids::{ConversationId, MessageId, UserId},
@@ -19,10 +20,12 @@ pub struct ReceiptView {
     /// Everything up to here reached a device.
     pub delivered_seq: i64,
     /// When that cursor last moved.
+    #[serde(serialize_with = "json::time_or_null")]
     pub delivered_at: Option<DateTime<Utc>>,
     /// Everything up to here was read.
     pub read_seq: i64,
     /// When that cursor last moved.
+    #[serde(serialize_with = "json::time_or_null")]
     pub read_at: Option<DateTime<Utc>>,
 }
 
@@ -47,6 +50,7 @@ pub struct OwnReceiptView {
     /// The cursor that was asked for, as it is now.
     pub seq: i64,
     /// When that cursor last moved.
+    #[serde(serialize_with = "json::time_or_null")]
     pub at: Option<DateTime<Utc>>,
     /// Both cursors.
     #[serde(flatten)]
@@ -132,6 +136,7 @@ pub struct AdvanceView {
     /// To where.
     pub seq: i64,
     /// When.
+    #[serde(serialize_with = "json::time")]
     pub at: DateTime<Utc>,
 }
 

@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 
 use super::{json, messages::MessageView};
 use crate::domain::{
+    error::{Error, Result},
     ids::{AttachmentId, ConversationId, MessageId, UserId},
+    limits,
     location::Location,
     message::{Draft, MessageKind},
     scheduled::{Plan, PlanChange, PlanError, PlanState},
@@ -24,6 +26,7 @@ pub struct PlanView {
     /// What is to be sent.
     pub draft: DraftView,
     /// When.
+    #[serde(serialize_with = "json::time")]
     pub scheduled_for: DateTime<Utc>,
     /// What has become of it.
     pub state: PlanState,
@@ -98,7 +101,7 @@ pub struct ChangePlan {
     #[serde(default)]
     pub scheduled_for: Option<DateTime<Utc>>,
     /// What it is.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     pub kind: Option<MessageKind>,
     /// The words.
     #[serde(default, deserialize_with = "json::patch")]
@@ -106,7 +109,7 @@ pub struct ChangePlan {
     pub body: Option<Option<String>>,
     /// Files that you uploaded to the conversation, and that nothing has taken yet; those that are no longer named are
     /// given back.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     #[schema(max_items = 10)]
     pub attachment_ids: Option<Vec<AttachmentId>>,
     /// Whatever you keep with it.
@@ -122,11 +125,11 @@ pub struct ChangePlan {
     #[schema(value_type = Option<MessageId>)]
     pub reply_to: Option<Option<MessageId>>,
     /// Members to mention.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     #[schema(max_items = 50)]
     pub mentions: Option<Vec<UserId>>,
     /// Mention everybody in the conversation.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::patch_default")]
     pub mentions_all: Option<bool>,
     /// Seconds after which it goes by itself, once it is sent.
     #[serde(default, deserialize_with = "json::patch")]
@@ -134,19 +137,23 @@ pub struct ChangePlan {
     pub expires_in: Option<Option<i32>>,
 }
 
-impl From<ChangePlan> for PlanChange {
-    fn from(change: ChangePlan) -> Self {
-        Self {
+impl TryFrom<ChangePlan> for PlanChange {
+    type Error = Error;
+
+    fn try_from(change: ChangePlan) -> Result<Self> {
+        let files = |ids| json::distinct("attachment_ids", limits::ATTACHMENTS, ids);
+        let people = |users| json::distinct("mentions", limits::MENTIONS, users);
+        Ok(Self {
             scheduled_for: change.scheduled_for,
             kind: change.kind,
             body: change.body,
-            attachment_ids: change.attachment_ids.map(json::distinct),
+            attachment_ids: change.attachment_ids.map(files).transpose()?,
             metadata: change.metadata,
             location: change.location,
             reply_to: change.reply_to,
-            mentions: change.mentions.map(json::distinct),
+            mentions: change.mentions.map(people).transpose()?,
             mentions_all: change.mentions_all,
             expires_in: change.expires_in,
-        }
+        })
     }
 }

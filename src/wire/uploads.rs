@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::json;
 use crate::domain::{
     error::{Error, Result},
     ids::AttachmentId,
@@ -42,6 +43,7 @@ pub struct PresignedView {
     /// What to say with them.
     pub headers: BTreeMap<&'static str, &'static str>,
     /// Until when the URL is good.
+    #[serde(serialize_with = "json::time")]
     pub expires_at: DateTime<Utc>,
 }
 

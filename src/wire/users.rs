@@ -34,6 +34,7 @@ pub struct UserView {
     /// Roles of the application, and ours (`operator`).
     pub roles: Vec<String>,
     /// When the account was made.
+    #[serde(serialize_with = "json::time")]
     pub created_at: DateTime<Utc>,
 }
 
@@ -92,6 +93,7 @@ pub struct BlockView {
     /// Who that is.
     pub user: UserView,
     /// Since when.
+    #[serde(serialize_with = "json::time")]
     pub created_at: DateTime<Utc>,
 }
 

@@ -130,6 +130,7 @@ async fn a_file_is_taken_once_and_only_by_who_uploaded_it() {
     ada.sends(&group, json!({"kind": "file"})).await.refused_for("attachment_ids");
     let too_many: Vec<_> = (0..11).map(|_| new_id()).collect();
     ada.sends(&group, json!({"attachment_ids": too_many})).await.refused_for("attachment_ids");
+    ada.sends(&group, json!({"attachment_ids": vec![new_id(); 11]})).await.refused_for("attachment_ids");
 
     let replies = join_all((0..8).map(|_| ada.sends(&group, with_file("file")))).await;
     let (taken, refused): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 201);

@@ -274,3 +274,24 @@ async fn fifty_participants_travel_with_a_group_and_the_rest_is_listed() {
     all.dedup();
     assert_eq!((all.len(), &second["next_cursor"]), (55, &Value::Null));
 }
+
+#[tokio::test]
+async fn null_in_a_change_clears() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let path = format!("/conversations/{group}");
+    let before = ada.sees(&group).await;
+    let all = json!({"name": "Ours", "description": "Talk", "category": "batch", "members_may_pin": true,
+        "history_for_new_members": "from_joining", "expires_in": 60});
+    let names: Vec<_> = all.as_object().expect("it is one").keys().cloned().collect();
+    let changed = ada.patch(&path, all.clone()).await.expect(200);
+    assert!(names.iter().all(|name| changed[name] == all[name]), "{changed:#}");
+
+    let nulls: Value = names.iter().map(|name| (name.clone(), Value::Null)).collect::<serde_json::Map<_, _>>().into();
+    let cleared = ada.patch(&path, nulls).await.expect(200);
+
+    for name in &names {
+        assert_eq!(cleared[name], before[name], "{name}");
+    }
+}

@@ -86,6 +86,25 @@ async fn an_edit_is_bound_like_a_message() {
 }
 
 #[tokio::test]
+async fn an_edit_clears_what_it_names_with_null_and_leaves_what_it_does_not_name() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let said = json!({"body": "@bob", "metadata": {"colour": "red"}, "mentions": [bob.id], "mentions_all": true});
+    let sent = ada.sends(&group, said).await.expect(201);
+    let path = format!("/conversations/{group}/messages/{}", id(&sent));
+
+    let twice = json!({"body": "@bob!", "mentions": [bob.id, bob.id]});
+    let edited = ada.patch(&path, twice).await.expect(200);
+    assert_eq!((&edited["metadata"], &edited["mentions"]), (&sent["metadata"], &json!([bob.id])));
+    let nulls = json!({"body": "bob", "metadata": null, "mentions": null, "mentions_all": null});
+    let cleared = ada.patch(&path, nulls).await.expect(200);
+
+    assert_eq!((&cleared["metadata"], &cleared["mentions"]), (&Value::Null, &json!([])));
+    assert_eq!(cleared["mentions_all"], false);
+}
+
+#[tokio::test]
 async fn who_is_mentioned_by_an_edit_counts_from_then_on() {
     let server = TestServer::start().await;
     let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;

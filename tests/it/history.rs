@@ -182,6 +182,10 @@ async fn a_page_is_asked_for_in_one_way() {
     for query in ["?limit=ten", "?limit=1e3", "?before=x", "?after=1.5", "?around=", "?limit=99999999999999999999"] {
         ada.get(&format!("{messages}{query}")).await.refused_with(400);
     }
+    for place in ["before", "after", "around"] {
+        ada.get(&format!("{messages}?{place}=-1")).await.refused_for(place);
+        ada.get(&format!("{messages}?{place}={}", i64::MAX)).await.expect(200);
+    }
     ada.get(&format!("{messages}?before=3&after=1")).await.refused_with(422);
     assert_eq!(page(&ada, &group, "?limit=100").await, (vec![], false, false));
     let long = json!({"body": "x"});

@@ -220,3 +220,21 @@ async fn a_draft_is_left_to_the_device_that_typed_it_when_something_is_sent() {
     let cleared = prefers(&ada, &group, json!({"draft": ""})).await.expect(200);
     assert_eq!(cleared["draft"], Value::Null, "nothing typed is no draft");
 }
+
+#[tokio::test]
+async fn null_clears_every_setting() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let before = ada.sees(&group).await["preferences"].clone();
+    let all = json!({"pinned": true, "archived": true, "muted_until": "2031-01-01T00:00:00Z", "notify": "none",
+        "draft": "Well"});
+    let set = prefers(&ada, &group, all).await.expect(200);
+    assert_eq!(set["muted_until"], "2031-01-01T00:00:00.000000Z", "times are told to the microsecond");
+
+    let nulls = json!({"pinned": null, "archived": null, "muted_until": null, "notify": null, "draft": null});
+    let cleared = prefers(&ada, &group, nulls).await.expect(200);
+
+    assert_eq!(cleared, before);
+    assert_eq!(prefers(&ada, &group, json!({})).await.expect(200), before);
+}

@@ -38,7 +38,7 @@ pub async fn edit(
 
     let mut message = before.clone();
     message.body = Some(revision.body);
-    message.metadata = revision.metadata.or(message.metadata);
+    message.metadata = revision.metadata.unwrap_or(message.metadata);
     message.mentions = revision.mentions.unwrap_or(message.mentions);
     message.mentions_all = revision.mentions_all.unwrap_or(message.mentions_all);
     if !differ(&message, &before) {
