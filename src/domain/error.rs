@@ -58,7 +58,7 @@ pub enum Error {
     #[error("{0}")]
     Malformed(&'static str),
     /// Too much at once.
-    #[error("Too many requests; try again in {} s.", retry_after.as_secs().max(1))]
+    #[error("Too many requests; try again in {} s.", whole_seconds(*retry_after))]
     SlowDown {
         /// The limit that was reached.
         limit: Limit,
@@ -220,6 +220,11 @@ impl Error {
             Self::Internal(_) => "internal",
         }
     }
+}
+
+/// Seconds, rounded up, so that who waits that long is let in.
+pub fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 impl From<AuthFailure> for Error {

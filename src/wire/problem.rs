@@ -4,7 +4,7 @@ use serde::Serialize;
 use strum::VariantArray;
 use utoipa::{PartialSchema, ToSchema, openapi};
 
-use crate::domain::error::{AuthFailure, Conflict, Error, FieldError, Reason};
+use crate::domain::error::{AuthFailure, Conflict, Error, FieldError, Reason, whole_seconds};
 
 /// The id of a request, in its log lines, its problems and its `X-Request-Id`.
 #[derive(Clone, Debug)]
@@ -114,11 +114,6 @@ impl From<FieldError> for FieldProblem {
     fn from(error: FieldError) -> Self {
         Self { field: error.field, code: error.code, message: error.message }
     }
-}
-
-/// Seconds, rounded up, so that who waits that long is let in.
-pub fn whole_seconds(duration: std::time::Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 fn status(error: &Error) -> (u16, &'static str) {

@@ -28,6 +28,8 @@ fn is_limited(reply: Reply, quota: u32) {
     assert!(reply.header("ratelimit-reset").parse::<u64>().is_ok(), "{reply}");
     let problem = reply.refused(429, "rate_limited");
     assert_eq!((&problem["retryable"], &problem["retry_after"]), (&json!(true), &json!(seconds)));
+    let says = problem["detail"].to_string();
+    assert!(says.contains(&format!("try again in {seconds} s.")), "{says}");
 }
 
 #[tokio::test]
