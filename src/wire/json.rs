@@ -62,10 +62,12 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
         if says.contains("surrogate") || says.contains("unexpected end of hex escape") {
             return Unreadable::Unacceptable(Error::field("", "lone_surrogate", "A lone surrogate is not text."));
         }
-        match error.classify() {
-            serde_json::error::Category::Data => Unreadable::Unacceptable(Error::field("", "invalid_type", says)),
-            _ => Unreadable::Malformed(says),
+        // What is JSON, but no word where one is due, serde calls a syntax error too.
+        let is_json = || str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
+        if error.is_data() || is_json() {
+            return Unreadable::Unacceptable(Error::field("", "invalid_type", says));
         }
+        Unreadable::Malformed(says)
     })
 }
 
@@ -114,13 +116,11 @@ pub fn distinct<T: PartialEq>(field: &str, at_most: usize, list: Vec<T>) -> Resu
 }
 
 /// Writes a time to the microsecond, even where that is zero.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 pub fn time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
 /// The same for one that may be absent.
-#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
 pub fn time_or_null<S: Serializer>(moment: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     match moment {
         Some(moment) => time(moment, serializer),
@@ -144,6 +144,7 @@ fn has_escaped_nul(json: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::message::DeleteFor;
 
     #[test]
     fn an_escaped_nul_is_found_and_an_escaped_backslash_is_not_taken_for_one() {
@@ -162,6 +163,8 @@ mod tests {
         }
         assert!(matches!(read::<Value>(b"{"), Err(Unreadable::Malformed(_))));
         assert!(matches!(read::<u32>(b"\"x\""), Err(Unreadable::Unacceptable(_))));
+        assert!(matches!(read::<DeleteFor>(b"5"), Err(Unreadable::Unacceptable(_))));
+        assert!(matches!(read::<DeleteFor>(b"\"\xff\""), Err(Unreadable::Malformed(_))));
         assert_eq!(read::<String>(r#""\ud83d\ude00""#.as_bytes()).unwrap(), "😀");
     }
 }

@@ -50,6 +50,16 @@ async fn what_is_json_of_other_types_is_not_valid() {
         let reply = posts(ada.ask(Method::POST, "/sync"), "application/json", body).await;
         assert!(matches!(reply.status, 400 | 422), "{body}: {reply}");
     }
+    // Words are of a type too.
+    for (path, body) in [
+        ("/presence", json!({"status": 5})),
+        ("/presence", json!({"status": null})),
+        ("/conversations", json!({"kind": ["group"]})),
+        ("/conversations", json!({"kind": "group", "history_for_new_members": 1.5})),
+    ] {
+        let method = if path == "/presence" { Method::PUT } else { Method::POST };
+        perform(ada.ask(method, path).json(&body)).await.refused(422, "validation_failed");
+    }
     let twice = r#"{"limit": 1, "limit": 2}"#;
     posts(ada.ask(Method::POST, "/sync"), "application/json", twice).await.refused_with(422);
     let many: String = (0..20_000).map(|number| format!(r#""k{number}": 1,"#)).collect();
