@@ -103,7 +103,7 @@ async fn make_report(
 
 /// List reports.
 ///
-/// Newest first. For operators; others find nothing here.
+/// Newest first. For operators; others are refused.
 #[utoipa::path(tag = "admin", params(ReportsQuery), responses((status = 200, body = List<ReportView>)))]
 #[get("/admin/reports")]
 async fn list_reports(
