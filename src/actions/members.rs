@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Context, conversations::complete, group::GroupChange, require_member};
+use super::{Context, conversations::complete, group::GroupChange, require_member, sessions};
 use crate::{
     domain::{
         clock::Time,
@@ -47,9 +47,11 @@ pub async fn find_untold(ctx: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The same for a socket that has just come, with whose it is: over one connection, since many may come at once.
+/// The same for a socket that has just come, with whose it is, if they may still come in: over one connection, since many may
+/// come at once.
 pub async fn arrival(ctx: &Context, caller: &Caller) -> Result<(User, Vec<(ConversationId, i64, i64)>)> {
     let mut db = ctx.db.acquire().await?;
+    sessions::require_still_good(&mut db, caller, ctx.clock.now()).await?;
     let user = users::find(&mut *db, caller.user_id).await?.ok_or(Error::NotFound("user"))?;
     Ok((user, audiences::memberships(&mut db, caller.user_id).await?))
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     actions::{Context, in_time, members, presence, typing},
     domain::{
-        error::{AuthFailure, Error, Result},
+        error::{AuthFailure, Error, Reason, Result},
         ids::ConversationId,
         user::Caller,
     },
@@ -78,6 +78,9 @@ pub async fn run(ctx: web::Data<Context>, hub: Hub, mut socket: Socket, caller: 
     let device = Box::pin(presence::arrive(&ctx, &caller)).await;
     match Box::pin(in_time(welcome(&session, &socket, reference))).await {
         Ok(()) => converse(&session, &mut socket).await,
+        Err(Error::Unauthenticated(AuthFailure::SessionRevoked) | Error::NotAllowed(Reason::Banned)) => {
+            socket.mailbox().close(Close::Ended);
+        }
         Err(error) => socket.mailbox().reply(refusal(None, &error)),
     }
     let viewed = session.seat.viewing();
@@ -96,12 +99,8 @@ fn arrival(caller: &Caller) -> Arrival {
 /// Subscribes, and says `ready` before anything else is heard.
 async fn welcome(session: &Session, socket: &Socket, reference: Option<String>) -> Result<()> {
     let (ctx, caller) = (&session.ctx, session.caller());
-    // Looked at once the socket has its seat: from here on, a revocation finds it there.
-    if ctx.cluster.revoked.contains(caller.user_id, caller.session_id, ctx.clock.now()) {
-        socket.mailbox().close(Close::Ended);
-        return Err(AuthFailure::SessionRevoked.into());
-    }
     let load = async {
+        // Asked once the socket has its seat: from here on, a ban or a revocation finds it there.
         let (user, memberships) = members::arrival(ctx, &caller).await?;
         let ready = ReadyView {
             session_id: caller.session_id,

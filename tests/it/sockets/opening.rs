@@ -9,6 +9,7 @@ use crate::harness::{
     person::Person,
     raw::RawSocket,
     reply::redacted,
+    school::operator,
     server::TestServer,
     socket::{Socket, request},
 };
@@ -47,6 +48,24 @@ async fn a_ticket_that_nobody_used_in_time_opens_nothing() {
     server.clock.advance(Duration::seconds(given["expires_in"].as_i64().expect("a number of seconds")));
 
     assert_refused(Socket::connect(request(&server.client, &query, &[])).await, 401, "invalid_ticket");
+}
+
+#[tokio::test]
+async fn a_ticket_lets_nobody_in_who_has_lost_the_right_since() {
+    let server = TestServer::start().await;
+    let (olga, [ada, bob, eve]) = (operator(&server).await, server.people(["ada", "bob", "eve"]).await);
+    let tickets = [ticket_query(&ada).await, ticket_query(&bob).await, ticket_query(&eve).await];
+
+    ada.post("/auth/logout", json!({})).await.expect(204);
+    bob.delete("/users/me").await.expect(204);
+    olga.put(&format!("/admin/users/{}/ban", eve.id), json!({"reason": "Spam"})).await.expect(204);
+    // So that what was issued before is older than what ended it.
+    server.clock.advance(Duration::seconds(1));
+
+    for query in tickets {
+        let mut socket = Socket::connect(request(&server.client, &query, &[])).await.expect("the ticket is good");
+        assert_eq!(socket.is_closed().await.0, 4003);
+    }
 }
 
 #[tokio::test]
