@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{Context, avatars, group::GroupChange, members as membership, require_member};
+use super::{Context, avatars, group::GroupChange, members as membership, require_member, rules::require_reachable};
 use crate::{
     domain::{
         avatar,
@@ -108,6 +108,9 @@ pub async fn change(
     conversations::lock(&mut tx, &[id]).await?;
     let standing = require_member(&mut tx, id, caller.user_id).await?;
     policy::may_change_settings(&standing, &change)?;
+    if standing.kind == ConversationKind::Direct {
+        require_reachable(ctx, &mut tx, &standing, caller.user_id).await?;
+    }
     let rules = ctx.rulebook.rules();
     let before = conversations::shared(&mut tx, id).await?.ok_or(Error::NotFound("conversation"))?;
     let (after, changed) = applied(&before, change.redacted(&rules.redaction));

@@ -36,7 +36,8 @@ pub async fn require_may_speak(
     if hearing.is_blocked { Err(Reason::NotAllowed.into()) } else { Ok(()) }
 }
 
-/// Refuses what would reach people whom the rules or a block keep apart, though nothing is said: reactions and pins.
+/// Refuses what would reach people whom the rules or a block keep apart, though nothing is said: reactions, pins
+/// and settings.
 pub async fn require_reachable(ctx: &Context, tx: &mut PgConnection, standing: &Standing, user: UserId) -> Result<()> {
     match standing.kind {
         ConversationKind::Direct => require_may_speak(ctx, tx, standing, user, &[]).await,

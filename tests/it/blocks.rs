@@ -25,6 +25,32 @@ async fn between_two_of_whom_one_blocks_the_other_nothing_direct_is_sent() {
 }
 
 #[tokio::test]
+async fn across_a_block_nothing_else_is_done_to_a_direct_conversation_either() {
+    let server = TestServer::start().await;
+    let [ada, eve] = server.people(["ada", "eve"]).await;
+    let direct = ada.opens_direct_with(&eve).await;
+    let said = ada.says(&direct, "Before").await;
+    ada.pins(&said).await.expect(200);
+    let liked = eve.reacts(&said, "👍").await.expect(200);
+    ada.blocks(&eve).await.expect(200);
+    let mut adas = ada.socket().await;
+
+    for who in [&eve, &ada] {
+        let fleeting = json!({"expires_in": 60});
+        let refusal = who.patch(&format!("/conversations/{direct}"), fleeting).await.refused(403, "not_allowed");
+        assert!(!refusal.to_string().to_lowercase().contains("block"), "{refusal:#}");
+        who.pins(&said).await.refused(403, "not_allowed");
+        who.unpins(&said).await.refused(403, "not_allowed");
+        who.reacts(&said, "🎉").await.refused(403, "not_allowed");
+        who.deletes(&said, "me").await.expect(200);
+    }
+
+    assert_eq!(ada.sees(&direct).await["head_seq"], liked["changed_seq"]);
+    adas.heard_nothing_of("conversation:updated").await;
+    adas.heard_nothing_of("message:unpinned").await;
+}
+
+#[tokio::test]
 async fn a_blocked_person_does_not_open_a_direct_conversation_either() {
     let server = TestServer::start().await;
     let [ada, eve] = server.people(["ada", "eve"]).await;

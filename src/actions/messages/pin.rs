@@ -49,6 +49,7 @@ pub async fn pin(ctx: &Context, caller: &Caller, place: (ConversationId, Message
 pub async fn unpin(ctx: &Context, caller: &Caller, place: (ConversationId, MessageId)) -> Result<Message> {
     let (mut tx, standing, mut message) = change::begin(ctx, caller, place).await?;
     policy::may_pin(&standing)?;
+    require_reachable(ctx, &mut tx, &standing, caller.user_id).await?;
     if message.pinned_at.is_none() {
         return history::with_status(&mut tx, message).await;
     }
