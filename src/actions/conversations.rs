@@ -122,6 +122,7 @@ pub async fn change(
         return own(&mut tx, caller.user_id, id, ctx.clock.now()).await;
     }
 
+    ctx.spend_as(Limit::Changes, caller.user_id, &standing.person_roles).await?;
     conversations::update_settings(&mut tx, &after).await?;
     if after.avatar != before.avatar {
         avatars::exchange(&mut tx, before.avatar, after.avatar, ctx.clock.now()).await?;

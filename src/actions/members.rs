@@ -13,7 +13,7 @@ use crate::{
         error::{Error, Reason, Result},
         event::Event,
         ids::{ConversationId, UserId},
-        limits,
+        limits::{self, Limit},
         member::{Participant, Role, Standing},
         page::Page,
         policy,
@@ -99,6 +99,7 @@ pub async fn add(
         return Ok((false, members::participants(&mut tx, conversation, user_ids).await?));
     }
 
+    ctx.spend_as(Limit::Changes, caller.user_id, &standing.person_roles).await?;
     let mut change = GroupChange::new(&standing, caller.user_id, ctx.clock.now());
     let new: Vec<_> = joiners
         .iter()
@@ -141,7 +142,9 @@ pub async fn remove(ctx: &Context, caller: &Caller, conversation: ConversationId
     } else {
         let role = members::standing(&mut tx, conversation, target).await?.map(|standing| standing.role);
         policy::may_remove(&standing, role.unwrap_or(Role::Member))?;
-        role.ok_or(Error::NotFound("participant"))?
+        let role = role.ok_or(Error::NotFound("participant"))?;
+        ctx.spend_as(Limit::Changes, caller.user_id, &standing.person_roles).await?;
+        role
     };
 
     let now = ctx.clock.now();
@@ -184,6 +187,7 @@ pub async fn change_role(
         return participant(&mut tx, conversation, target).await;
     }
 
+    ctx.spend_as(Limit::Changes, caller.user_id, &standing.person_roles).await?;
     let mut change = GroupChange::new(&standing, caller.user_id, ctx.clock.now());
     let seq = change.entry(ChangeKind::ParticipantUpdated, Some(target));
     members::change_role(&mut tx, conversation, target, role, seq).await?;

@@ -118,6 +118,10 @@ pub struct Settings {
     #[arg(long, env = "COLLOQUY_REACTIONS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 60)]
     pub reactions_per_minute: u32,
 
+    /// How many changes of settings, members and pins of conversations a person may make in a minute; 0 for any number.
+    #[arg(long, env = "COLLOQUY_CHANGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 120)]
+    pub changes_per_minute: u32,
+
     /// How many conversations a person may make in an hour; 0 for any number.
     #[arg(long, env = "COLLOQUY_CONVERSATIONS_PER_HOUR", value_name = "NUMBER", global = true, default_value_t = 10)]
     pub conversations_per_hour: u32,
@@ -193,6 +197,7 @@ impl Settings {
             Limit::Messages => self.messages_per_minute,
             Limit::Edits => self.edits_per_minute,
             Limit::Reactions => self.reactions_per_minute,
+            Limit::Changes => self.changes_per_minute,
             Limit::Conversations => self.conversations_per_hour,
             Limit::Searches => self.searches_per_minute,
             Limit::Uploads => self.uploads_per_hour,

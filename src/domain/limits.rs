@@ -61,6 +61,8 @@ pub enum Limit {
     Edits,
     /// Reactions given, a minute and person.
     Reactions,
+    /// Settings, members and pins of conversations changed, a minute and person.
+    Changes,
     /// Conversations made, an hour and person.
     Conversations,
     /// Searches, a minute and person.
@@ -78,6 +80,7 @@ impl Limit {
             Self::Messages => "messages_per_minute",
             Self::Edits => "edits_per_minute",
             Self::Reactions => "reactions_per_minute",
+            Self::Changes => "changes_per_minute",
             Self::Conversations => "conversations_per_hour",
             Self::Searches => "searches_per_minute",
             Self::Uploads => "uploads_per_hour",
@@ -89,7 +92,9 @@ impl Limit {
     pub fn period(self) -> Duration {
         match self {
             Self::Conversations | Self::Uploads => Duration::from_hours(1),
-            Self::Messages | Self::Edits | Self::Reactions | Self::Searches | Self::Logins => Duration::from_mins(1),
+            Self::Messages | Self::Edits | Self::Reactions | Self::Changes | Self::Searches | Self::Logins => {
+                Duration::from_mins(1)
+            }
         }
     }
 }

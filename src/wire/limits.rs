@@ -60,6 +60,8 @@ pub struct RatesView {
     pub edits_per_minute: u32,
     /// Reactions given, per person and minute.
     pub reactions_per_minute: u32,
+    /// Settings, members and pins of conversations changed, per person and minute.
+    pub changes_per_minute: u32,
     /// Conversations made, per person and hour.
     pub conversations_per_hour: u32,
     /// Searches, per person and minute.
@@ -95,6 +97,7 @@ impl LimitsView {
                 messages_per_minute: quota(Limit::Messages),
                 edits_per_minute: quota(Limit::Edits),
                 reactions_per_minute: quota(Limit::Reactions),
+                changes_per_minute: quota(Limit::Changes),
                 conversations_per_hour: quota(Limit::Conversations),
                 searches_per_minute: quota(Limit::Searches),
                 uploads_per_hour: quota(Limit::Uploads),

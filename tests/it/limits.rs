@@ -95,6 +95,34 @@ async fn each_sort_of_act_has_a_limit_of_its_own() {
 }
 
 #[tokio::test]
+async fn settings_members_and_pins_are_changed_so_often_a_minute_and_anybody_may_leave() {
+    let server = TestServer::with(|settings| settings.changes_per_minute = 5).await;
+    let [ada, bob, carol] = server.people(["ada", "bob", "carol"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let said = ada.says(&group, "Hello").await;
+    let place = format!("/conversations/{group}");
+    ada.patch(&place, json!({"name": "x".repeat(121)})).await.refused_for("name");
+
+    ada.adds(&group, [&carol]).await.expect(201);
+    ada.makes(&group, &carol, "admin").await.expect(200);
+    ada.removes(&group, &carol).await.expect(204);
+    ada.pins(&said).await.expect(200);
+    ada.patch(&place, json!({"name": "Friends"})).await.expect(200);
+    // What changes nothing counts for nothing.
+    ada.patch(&place, json!({"name": "Friends"})).await.expect(200);
+    ada.pins(&said).await.expect(200);
+
+    is_limited(ada.unpins(&said).await, 5);
+    is_limited(ada.patch(&place, json!({"name": "Foes"})).await, 5);
+    is_limited(ada.adds(&group, [&carol]).await, 5);
+    is_limited(ada.makes(&group, &bob, "admin").await, 5);
+    is_limited(ada.removes(&group, &bob).await, 5);
+    ada.says(&group, "Nothing else is counted in").await;
+    ada.removes(&group, &ada).await.expect(204);
+    bob.unpins(&said).await.expect(200);
+}
+
+#[tokio::test]
 async fn who_waits_may_send_again() {
     let server = TestServer::with(|settings| settings.messages_per_minute = 120).await;
     let ada = server.person("ada").await;

@@ -12,7 +12,7 @@ use crate::{
         error::{Error, Result},
         event::Event,
         ids::{ConversationId, MessageId},
-        limits,
+        limits::{self, Limit},
         message::Message,
         page::Page,
         policy,
@@ -37,6 +37,7 @@ pub async fn pin(ctx: &Context, caller: &Caller, place: (ConversationId, Message
         return Err(Error::LimitReached { what: "pinned messages", most: limits::PINS });
     }
 
+    ctx.spend_as(Limit::Changes, caller.user_id, &standing.person_roles).await?;
     (message.pinned_at, message.pinned_by) = (Some(ctx.clock.now()), Some(caller.user_id));
     message.changed_seq = standing.head_seq + 1;
     messages::set_pin(&mut tx, &message).await?;
@@ -54,6 +55,7 @@ pub async fn unpin(ctx: &Context, caller: &Caller, place: (ConversationId, Messa
         return history::with_status(&mut tx, message).await;
     }
 
+    ctx.spend_as(Limit::Changes, caller.user_id, &standing.person_roles).await?;
     (message.pinned_at, message.pinned_by) = (None, None);
     message.changed_seq = standing.head_seq + 1;
     messages::set_pin(&mut tx, &message).await?;

@@ -200,6 +200,7 @@ fn settings(database: &Database) -> Settings {
         messages_per_minute: 0,
         edits_per_minute: 0,
         reactions_per_minute: 0,
+        changes_per_minute: 0,
         conversations_per_hour: 0,
         searches_per_minute: 0,
         uploads_per_hour: 0,
