@@ -68,9 +68,10 @@ impl Registration {
 }
 
 /// Makes an account and signs its owner in.
-pub async fn register(ctx: &Context, registration: Registration, device: Option<&str>) -> Result<SignedIn> {
+pub async fn register(ctx: &Context, registration: Registration, visit: &Visit) -> Result<SignedIn> {
+    spend(ctx, Limit::Registrations, address_key(visit.address)).await?;
     let (tx, user) = insert(ctx, registration).await?;
-    sessions::begin(ctx, tx, user, device).await
+    sessions::begin(ctx, tx, user, visit.device.as_deref()).await
 }
 
 /// Makes an account for somebody else, with these roles.
@@ -86,11 +87,11 @@ pub async fn create(ctx: &Context, actor: Actor, registration: Registration, rol
 
 /// Signs somebody in by username or e-mail address.
 pub async fn login(ctx: &Context, login: &str, password: String, visit: &Visit) -> Result<SignedIn> {
-    spend_login(ctx, address_key(visit.address)).await?;
+    spend(ctx, Limit::Logins, address_key(visit.address)).await?;
     let account = rows::credentials(&ctx.db, login).await?;
     // An account counts under one key for all its names, and a made-up one counts alike.
     let key = account.as_ref().map_or_else(|| text::preview(&login.to_lowercase(), 64), |known| known.id.to_string());
-    spend_login(ctx, account_key(&key)).await?;
+    spend(ctx, Limit::Logins, account_key(&key)).await?;
     let hash = account.as_ref().and_then(|known| known.password_hash.clone());
     let fits = ctx.passwords.verify(password, hash).await?;
     let Some(checked) = account.filter(|_| fits) else { return Err(AuthFailure::BadCredentials.into()) };
@@ -106,7 +107,7 @@ pub async fn login(ctx: &Context, login: &str, password: String, visit: &Visit) 
 /// Replaces the caller's password, and ends their other sessions.
 pub async fn change_password(ctx: &Context, caller: &Caller, current: String, new: String) -> Result<()> {
     user::check_password("new_password", &new)?;
-    spend_login(ctx, account_key(&caller.user_id.to_string())).await?;
+    spend(ctx, Limit::Logins, account_key(&caller.user_id.to_string())).await?;
     let account = rows::hold_credentials(&ctx.db, caller.user_id).await?.ok_or(AuthFailure::SessionRevoked)?;
     let Some(old_hash) = account.password_hash else { return Err(Conflict::NoPassword.into()) };
     if !ctx.passwords.verify(current, Some(old_hash.clone())).await? {
@@ -227,8 +228,8 @@ fn wrong_password() -> Error {
     Error::field("current_password", "wrong_password", "This is not the current password.")
 }
 
-async fn spend_login(ctx: &Context, key: String) -> Result<()> {
-    ctx.cluster.limits.spend(Limit::Logins, Share { key, quota: ctx.settings.logins_per_minute }).await
+async fn spend(ctx: &Context, limit: Limit, key: String) -> Result<()> {
+    ctx.cluster.limits.spend(limit, Share { key, quota: ctx.settings.quota(limit) }).await
 }
 
 fn account_key(account: &str) -> String {

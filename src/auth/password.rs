@@ -20,9 +20,16 @@ const LANES: u32 = 1;
 const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$Y29sbG9xdXkgZHVtbXkgIQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// Hashes and verifies passwords.
+/// Hashes and verifies passwords, each on its own: however many come for the first time, who has been here gets in.
 #[derive(Clone, Debug)]
 pub struct Passwords {
+    hashing: Desk,
+    verifying: Desk,
+}
+
+/// Where one sort of work is done, and waited for.
+#[derive(Clone, Debug)]
+struct Desk {
     /// Taken by those who compute and those who wait for it.
     places: Arc<Semaphore>,
     /// Taken by those who compute.
@@ -30,33 +37,39 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Computes `at_once` hashes at a time, lets `waiting` more wait, and turns away the rest.
+    /// Hashes and verifies `at_once` of each at a time, lets `waiting` more of each wait, and turns away the rest.
     pub fn new(at_once: usize, waiting: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(at_once + waiting)), workers: Arc::new(Semaphore::new(at_once)) }
+        Self { hashing: Desk::new(at_once, waiting), verifying: Desk::new(at_once, waiting) }
     }
 
     /// The hash of a new password, as a PHC string.
     pub async fn hash(&self, password: String) -> Result<String> {
-        self.compute(move || {
+        let work = move || {
             let hash = argon2()?.hash_password(password.as_bytes()).context("hash a password")?;
             Ok(hash.to_string())
-        })
-        .await
+        };
+        self.hashing.compute(work).await
     }
 
     /// Whether the password fits the hash. Takes the same time where there is none.
     pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
-        self.compute(move || {
+        let work = move || {
             let stored = hash.as_deref().unwrap_or(DUMMY_HASH);
             let fits = argon2()?.verify_password(password.as_bytes(), stored).is_ok();
             Ok(fits && hash.is_some())
-        })
-        .await
+        };
+        self.verifying.compute(work).await
+    }
+}
+
+impl Desk {
+    fn new(at_once: usize, waiting: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(at_once + waiting)), workers: Arc::new(Semaphore::new(at_once)) }
     }
 
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> Result<T> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Error::Unavailable("Too many people are signing in at once; try again soon."));
+            return Err(Error::Unavailable("Too many people are coming in at once; try again soon."));
         };
         let worker = Arc::clone(&self.workers).acquire_owned().await.context("wait to hash a password")?;
         let computed = tokio::task::spawn_blocking(move || {
@@ -102,12 +115,14 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_turns_away_instead_of_growing() {
         let passwords = Passwords::new(1, 0);
-        let place = passwords.places.try_acquire().unwrap();
+        let place = passwords.hashing.places.try_acquire().unwrap();
 
         let refused = passwords.hash("correct horse".to_owned()).await;
+        let verified = passwords.verify("correct horse".to_owned(), None).await;
         drop(place);
 
         assert!(matches!(refused, Err(Error::Unavailable(_))));
+        assert!(verified.is_ok());
         assert!(passwords.hash("correct horse".to_owned()).await.is_ok());
     }
 }

@@ -45,9 +45,9 @@ const WRITERS_PLANS: [(&str, &str); 5] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
 ];
-/// Passwords hashed at once: each takes a core for tens of milliseconds.
+/// Passwords hashed at once, and as many verified: each takes a core for tens of milliseconds.
 const PASSWORDS_AT_ONCE: usize = 1;
-/// Passwords that may wait to be hashed.
+/// Passwords that may wait to be hashed, and as many to be verified.
 const PASSWORDS_WAITING: usize = 64;
 /// The name of the secret that signs access tokens.
 const SIGNING_SECRET: &str = "jwt";

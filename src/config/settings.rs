@@ -138,6 +138,16 @@ pub struct Settings {
     #[arg(long, env = "COLLOQUY_LOGINS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 10)]
     pub logins_per_minute: u32,
 
+    /// How many accounts may be made from each address in a minute; 0 for any number.
+    #[arg(
+        long,
+        env = "COLLOQUY_REGISTRATIONS_PER_MINUTE",
+        value_name = "NUMBER",
+        global = true,
+        default_value_t = 600
+    )]
+    pub registrations_per_minute: u32,
+
     /// How often sockets are pinged; a peer that is silent for two is let go.
     #[arg(long, env = "COLLOQUY_HEARTBEAT_SECONDS", value_name = "SECONDS", global = true,
           default_value_t = 25, value_parser = value_parser!(u64).range(1..))]
@@ -202,6 +212,7 @@ impl Settings {
             Limit::Searches => self.searches_per_minute,
             Limit::Uploads => self.uploads_per_hour,
             Limit::Logins => self.logins_per_minute,
+            Limit::Registrations => self.registrations_per_minute,
         }
     }
 
@@ -226,6 +237,8 @@ mod tests {
             (settings.messages_per_minute, settings.conversations_per_hour, settings.logins_per_minute),
             (30, 10, 10)
         );
+        // A whole school may register from one address.
+        assert!(settings.registrations_per_minute >= 300);
     }
 
     #[test]

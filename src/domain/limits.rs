@@ -71,9 +71,16 @@ pub enum Limit {
     Uploads,
     /// Attempts to sign in, a minute and account, and a minute and address.
     Logins,
+    /// Accounts made, a minute and address.
+    Registrations,
 }
 
 impl Limit {
+    /// Whether it is of people, so that the rules may set it by their roles; else it is of who has yet to say who they are.
+    pub fn is_of_people(self) -> bool {
+        !matches!(self, Self::Logins | Self::Registrations)
+    }
+
     /// As settings, rules and clients call it.
     pub fn setting(self) -> &'static str {
         match self {
@@ -85,6 +92,7 @@ impl Limit {
             Self::Searches => "searches_per_minute",
             Self::Uploads => "uploads_per_hour",
             Self::Logins => "logins_per_minute",
+            Self::Registrations => "registrations_per_minute",
         }
     }
 
@@ -92,9 +100,13 @@ impl Limit {
     pub fn period(self) -> Duration {
         match self {
             Self::Conversations | Self::Uploads => Duration::from_hours(1),
-            Self::Messages | Self::Edits | Self::Reactions | Self::Changes | Self::Searches | Self::Logins => {
-                Duration::from_mins(1)
-            }
+            Self::Messages
+            | Self::Edits
+            | Self::Reactions
+            | Self::Changes
+            | Self::Searches
+            | Self::Logins
+            | Self::Registrations => Duration::from_mins(1),
         }
     }
 }

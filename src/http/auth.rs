@@ -45,7 +45,7 @@ pub fn routes(config: &mut ServiceConfig) {
 async fn register(ctx: Ctx, request: HttpRequest, Json(body): Json<Register>) -> Outcome<SignedInView> {
     let Register { username, password, display_name, email } = body;
     let registration = Registration { username, password, display_name, email };
-    let signed_in = accounts::register(&ctx, registration, device(&request).as_deref()).await?;
+    let signed_in = accounts::register(&ctx, registration, &visit(&ctx, &request)).await?;
     Ok(Answer::Created(view(signed_in)))
 }
 
@@ -53,9 +53,7 @@ async fn register(ctx: Ctx, request: HttpRequest, Json(body): Json<Register>) ->
 #[utoipa::path(tag = "auth", request_body = LogIn, responses((status = 200, body = SignedInView)), security(()))]
 #[post("/auth/login")]
 async fn login(ctx: Ctx, request: HttpRequest, Json(body): Json<LogIn>) -> Outcome<SignedInView> {
-    let address = client_address(&request, &ctx.settings.trusted_proxies);
-    let visit = Visit { address, device: device(&request) };
-    let signed_in = accounts::login(&ctx, &body.username, body.password, &visit).await?;
+    let signed_in = accounts::login(&ctx, &body.username, body.password, &visit(&ctx, &request)).await?;
     Ok(Answer::Ok(view(signed_in)))
 }
 
@@ -126,6 +124,10 @@ fn view(signed_in: SignedIn) -> SignedInView {
         refresh_token: signed_in.refresh_token,
         session_id: signed_in.session_id,
     }
+}
+
+fn visit(ctx: &Ctx, request: &HttpRequest) -> Visit {
+    Visit { address: client_address(request, &ctx.settings.trusted_proxies), device: device(request) }
 }
 
 /// What the device says of itself, without what could confuse who reads it in a list.

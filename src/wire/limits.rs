@@ -70,6 +70,8 @@ pub struct RatesView {
     pub uploads_per_hour: u32,
     /// Attempts to sign in, per account and minute, and per address and minute.
     pub logins_per_minute: u32,
+    /// Accounts made, per address and minute.
+    pub registrations_per_minute: u32,
 }
 
 impl LimitsView {
@@ -102,6 +104,7 @@ impl LimitsView {
                 searches_per_minute: quota(Limit::Searches),
                 uploads_per_hour: quota(Limit::Uploads),
                 logins_per_minute: quota(Limit::Logins),
+                registrations_per_minute: quota(Limit::Registrations),
             },
         }
     }

@@ -1,6 +1,6 @@
 //! How much of anything there may be, and how often.
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -197,6 +197,46 @@ async fn an_address_tries_so_often_a_minute_whatever_account() {
 
     is_limited(logs_in(&server, "ada", PASSWORD, "198.51.100.1").await, 3);
     logs_in(&server, "ada", PASSWORD, "198.51.100.2").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_address_makes_so_many_accounts_a_minute() {
+    let server = TestServer::with(|settings| {
+        settings.registrations_per_minute = 3;
+        settings.trusted_proxies = vec!["127.0.0.0/8".parse().expect("it is a network")];
+    })
+    .await;
+    let registers = async |name: &str, from: &str| {
+        let body = json!({"username": name, "password": PASSWORD});
+        let request = server.client.ask(Method::POST, "/auth/register").header("x-forwarded-for", from);
+        perform(request.json(&body)).await
+    };
+    for name in ["ada", "bob", "carol"] {
+        registers(name, "198.51.100.1").await.expect(201);
+    }
+
+    is_limited(registers("dave", "198.51.100.1").await, 3);
+    registers("dave", "198.51.100.2").await.expect(201);
+    logs_in(&server, "ada", PASSWORD, "198.51.100.1").await.expect(200);
+}
+
+#[tokio::test]
+async fn who_has_an_account_gets_in_however_many_are_registering() {
+    let server = TestServer::start().await;
+    server.person("ada").await;
+    let mut crowd: FuturesUnordered<_> = (0..100)
+        .map(|number| {
+            let body = json!({"username": format!("new{number}"), "password": PASSWORD});
+            server.client.post("/auth/register", body)
+        })
+        .collect();
+    while let Some(reply) = crowd.next().await
+        && reply.status == 201
+    {}
+
+    logs_in(&server, "ada", PASSWORD, "198.51.100.1").await.expect(200);
+    let rest: Vec<_> = crowd.map(|reply| reply.status).collect().await;
+    assert!(rest.contains(&201), "they were still registering: {rest:?}");
 }
 
 #[tokio::test]

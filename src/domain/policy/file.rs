@@ -193,7 +193,7 @@ impl Reader<'_> {
     }
 
     fn quotas(&self, role: &str, quotas: &BTreeMap<Spanned<String>, u32>) -> Result<Quotas, Mistake> {
-        let known = || Limit::VARIANTS.iter().filter(|limit| **limit != Limit::Logins);
+        let known = || Limit::VARIANTS.iter().filter(|limit| limit.is_of_people());
         let quota = |(word, quota): (&Spanned<String>, &u32)| {
             let limit = known().find(|limit| limit.setting() == word.as_ref()).ok_or_else(|| {
                 let known = known().map(|limit| limit.setting()).collect::<Vec<_>>().join("`, `");

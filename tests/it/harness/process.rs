@@ -78,6 +78,7 @@ impl Process {
             .envs([("COLLOQUY_LISTEN", "127.0.0.1:0"), ("COLLOQUY_WORKERS", "2")])
             .envs([("COLLOQUY_MESSAGES_PER_MINUTE", "0"), ("COLLOQUY_CONVERSATIONS_PER_HOUR", "0")])
             .envs([("COLLOQUY_LOGINS_PER_MINUTE", "0"), ("COLLOQUY_UPLOADS_PER_HOUR", "0")])
+            .env("COLLOQUY_REGISTRATIONS_PER_MINUTE", "0")
             .env("COLLOQUY_SHUTDOWN_SECONDS", "10")
             .env("COLLOQUY_LOG", "warn,colloquy::boot=info,colloquy::cluster=info")
             .envs(variables.iter().copied())

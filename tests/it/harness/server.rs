@@ -205,6 +205,7 @@ fn settings(database: &Database) -> Settings {
         searches_per_minute: 0,
         uploads_per_hour: 0,
         logins_per_minute: 0,
+        registrations_per_minute: 0,
         // Two, so that what one thread does must reach the sockets of another.
         workers: 2,
         database_connections: 8,
