@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{
     Context, avatars, members,
@@ -24,7 +24,7 @@ use crate::{
         user::{self, Caller, User},
     },
     store::{
-        erasures, idempotency,
+        audiences, erasures, idempotency,
         moderation::audit,
         revocations, scheduled, sessions as session_rows,
         users::{self as rows, NewUser},
@@ -125,24 +125,16 @@ pub async fn change_password(ctx: &Context, caller: &Caller, current: String, ne
 
 /// Deletes the caller's account. What they said stays, under a name that tells nothing; their files go, a moment later.
 pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
-    members::leave_all(ctx, caller).await?;
-    let (user_id, now) = (caller.user_id, ctx.clock.now());
-    let mut tx = ctx.db.begin().await?;
-    let user = rows::find(&mut *tx, user_id).await?.ok_or(Error::NotFound("user"))?;
-    // Before the person's own row is locked: whoever sends what is due has the plans first.
-    scheduled::delete_all(&mut *tx, user_id).await?;
-    avatars::remove(&mut tx, user_id, now).await?;
-    if !rows::anonymise(&mut *tx, user_id, now).await? {
-        return Err(Error::NotFound("user"));
+    loop {
+        members::leave_all(ctx, caller).await?;
+        let mut tx = ctx.db.begin().await?;
+        let ended = erase(ctx, &mut tx, caller.user_id).await?;
+        // Nobody brings them anywhere from here on; if somebody has just done so, all is left once more.
+        if audiences::groups(&mut tx, caller.user_id).await?.is_empty() {
+            return sessions::end(ctx, tx, vec![ended], RevocationReason::Deleted).await;
+        }
+        tx.rollback().await?;
     }
-    // A client that still has the host application's token must not bring the person back by its next request.
-    if let Some(external_id) = &user.external_id {
-        revocations::void_host_tokens(&mut *tx, external_id, now).await?;
-    }
-    erasures::begin(&mut tx, user_id, now).await?;
-    session_rows::delete_all(&mut *tx, user_id).await?;
-    idempotency::delete_all(&mut *tx, user_id).await?;
-    sessions::end(ctx, tx, vec![Revocation { user_id, session_id: None }], RevocationReason::Deleted).await
 }
 
 /// Keeps somebody out, until a moment or for good, and ends their sessions.
@@ -197,6 +189,26 @@ pub async fn set_roles(
 pub async fn find(ctx: &Context, login: &str) -> Result<UserId> {
     let account = rows::credentials(&ctx.db, login).await?;
     account.map(|account| account.id).ok_or(Error::NotFound("user"))
+}
+
+/// Removes who somebody is and what is theirs alone, in a transaction that is yet to be committed.
+async fn erase(ctx: &Context, tx: &mut PgConnection, user_id: UserId) -> Result<Revocation> {
+    let now = ctx.clock.now();
+    let user = rows::find(&mut *tx, user_id).await?.ok_or(Error::NotFound("user"))?;
+    // Before the person's own row is locked: whoever sends what is due has the plans first.
+    scheduled::delete_all(&mut *tx, user_id).await?;
+    avatars::remove(&mut *tx, user_id, now).await?;
+    if !rows::anonymise(&mut *tx, user_id, now).await? {
+        return Err(Error::NotFound("user"));
+    }
+    // A client that still has the host application's token must not bring the person back by its next request.
+    if let Some(external_id) = &user.external_id {
+        revocations::void_host_tokens(&mut *tx, external_id, now).await?;
+    }
+    erasures::begin(&mut *tx, user_id, now).await?;
+    session_rows::delete_all(&mut *tx, user_id).await?;
+    idempotency::delete_all(&mut *tx, user_id).await?;
+    Ok(Revocation { user_id, session_id: None })
 }
 
 /// Writes a new account into a transaction that is yet to be committed.

@@ -39,7 +39,7 @@ pub async fn open(ctx: &Context, caller: &Caller, new: NewConversation) -> Resul
     let others = new.check(caller.user_id)?;
     let mut tx = ctx.db.begin().await?;
     let everybody: Vec<_> = others.iter().copied().chain([caller.user_id]).collect();
-    let roles = membership::require_people(&mut tx, "participant_ids", &everybody).await?;
+    let roles = membership::hold_people(&mut tx, "participant_ids", &everybody).await?;
     let rules = ctx.rulebook.rules();
     let id = ConversationId::random();
     if let (ConversationKind::Direct, [other]) = (new.kind, others.as_slice()) {

@@ -225,7 +225,7 @@ async fn joiners(
     joiners.dedup();
     let present = members::present(tx, standing.conversation_id, &joiners).await?;
     joiners.retain(|user| !present.contains(user));
-    let (roles, rules) = (require_people(tx, "user_ids", &joiners).await?, ctx.rulebook.rules());
+    let (roles, rules) = (hold_people(tx, "user_ids", &joiners).await?, ctx.rulebook.rules());
     roles.values().try_for_each(|roles| rules.may_be_in(standing.category.as_deref(), roles).map(drop))?;
     require_no_block(tx, caller, &joiners).await?;
     if standing.member_count as usize + joiners.len() > limits::MEMBERS {
@@ -240,7 +240,16 @@ pub async fn require_people(
     field: &str,
     ids: &[UserId],
 ) -> Result<HashMap<UserId, Vec<String>>> {
-    let known: HashMap<_, _> = users::roles(tx, ids).await?.into_iter().collect();
+    all_known(field, ids, users::roles(tx, ids).await?)
+}
+
+/// The same for people who are about to be brought together: whoever deletes their account waits until they are, and leaves.
+pub async fn hold_people(tx: &mut PgConnection, field: &str, ids: &[UserId]) -> Result<HashMap<UserId, Vec<String>>> {
+    all_known(field, ids, users::hold_roles(tx, ids).await?)
+}
+
+fn all_known(field: &str, ids: &[UserId], known: Vec<(UserId, Vec<String>)>) -> Result<HashMap<UserId, Vec<String>>> {
+    let known: HashMap<_, _> = known.into_iter().collect();
     if ids.iter().any(|user| !known.contains_key(user)) {
         return Err(Error::field(field, "unknown_user", "There is no such user."));
     }

@@ -190,6 +190,23 @@ pub async fn roles(db: impl PgExecutor<'_>, ids: &[UserId]) -> sqlx::Result<Vec<
     Ok(rows.into_iter().map(|row| (row.id, row.roles)).collect())
 }
 
+/// The same, none of whom goes or becomes anything else until the transaction ends.
+pub async fn hold_roles(db: impl PgExecutor<'_>, ids: &[UserId]) -> sqlx::Result<Vec<(UserId, Vec<String>)>> {
+    let rows = sqlx::query!(
+        r#"
+        select id as "id: UserId", roles
+        from users
+        where id = any($1) and deleted_at is null
+        order by id
+        for share
+        "#,
+        ids as &[UserId],
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.roles)).collect())
+}
+
 /// The account of this username or e-mail address.
 pub async fn credentials(db: impl PgExecutor<'_>, login: &str) -> sqlx::Result<Option<Credentials>> {
     // No username has an @, and no address is without.

@@ -1,5 +1,6 @@
 //! People: what they say of themselves, how they are found, and how they go.
 
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -232,6 +233,38 @@ async fn who_deletes_their_account_is_gone_but_what_they_said_is_not() {
     assert_eq!(message["sender_id"], ada.id.as_str());
     let everything = [bob.sees(&group).await, bob.syncs(json!({})).await].map(|value| value.to_string()).join("");
     assert!(!everything.contains("Lovelace") && !everything.contains("ada@example.com"), "{everything}");
+}
+
+#[tokio::test]
+async fn who_deletes_their_account_stays_nowhere_whoever_adds_them_meanwhile() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let (mut groups, mut leaving) = (Vec::new(), Vec::new());
+    for number in 0..16 {
+        groups.push(bob.opens_group_with([]).await);
+        if number % 2 == 0 {
+            leaving.push(bob.opens_group_with([&ada]).await);
+        }
+    }
+
+    let adding = groups.iter().enumerate().map(async |(place, group)| {
+        // Each a little later than the one before, so that they meet the deletion wherever it is.
+        for _ in 0..place {
+            bob.get("/users/me").await.expect(200);
+        }
+        bob.adds(group, [&ada]).await.status
+    });
+    let (deleted, added) = join(ada.delete("/users/me"), join_all(adding)).await;
+    deleted.expect(204);
+
+    for (group, status) in groups.iter().zip(added) {
+        assert!(matches!(status, 201 | 422), "added or refused, but {status}");
+        assert_eq!(bob.sees(group).await["participant_count"], 1, "{status}");
+    }
+    for group in &leaving {
+        assert_eq!(bob.sees(group).await["participant_count"], 1);
+    }
+    bob.adds(&groups[0], [&ada]).await.refused_for("user_ids");
 }
 
 #[tokio::test]
