@@ -1,14 +1,16 @@
 //! REST for files: uploading them, and URLs to their bytes.
 
+use std::io::ErrorKind;
+
 use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::{delete, get, http::StatusCode, post, web};
+use actix_web::{delete, error::PayloadError, get, http::StatusCode, post, web};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     answer::{Answer, Outcome},
-    extract::{Ctx, Form, Json, Path, Signed},
+    extract::{Ctx, Form, Json, Path, Signed, too_slow},
     problem::Problem,
     unrouted,
 };
@@ -186,6 +188,7 @@ pub(super) fn unreadable(error: &MultipartError) -> Problem {
             let says = "The body must be multipart/form-data.";
             Problem::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", says)
         }
+        MultipartError::Payload(PayloadError::Io(error)) if error.kind() == ErrorKind::TimedOut => too_slow(),
         _ => Problem::plain(StatusCode::BAD_REQUEST, "bad_request", format!("The form can't be read: {error}.")),
     }
 }

@@ -34,12 +34,15 @@ const REFUSALS: [(&str, &str); 8] = [
     ("409", "It clashes with how things are."),
     ("422", "The request is well formed, but not acceptable."),
     ("429", "Too much at once; `Retry-After` says how long to wait."),
-    ("503", "The database is away; nothing was done."),
+    ("503", "The server cannot take it now; nothing was done."),
 ];
 
 /// What is refused besides on calls with a body.
-const BODY_REFUSALS: [(&str, &str); 2] =
-    [("413", "The body is too large."), ("415", "The body is of a type that is not understood.")];
+const BODY_REFUSALS: [(&str, &str); 3] = [
+    ("408", "The body did not come in time."),
+    ("413", "The body is too large."),
+    ("415", "The body is of a type that is not understood."),
+];
 
 #[derive(OpenApi)]
 #[openapi(

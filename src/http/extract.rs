@@ -1,16 +1,19 @@
 //! What handlers ask for in their signatures: the context, who is calling, and the parts of a request.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, io, pin::Pin, time::Duration};
 
 use actix_multipart::Multipart;
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
+    error::PayloadError,
     http::{StatusCode, header},
     web,
 };
-use futures_util::StreamExt;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, stream::unfold};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::problem::Problem;
 use crate::{
@@ -25,6 +28,11 @@ use crate::{
 
 /// Bytes of a JSON body at most: a message of 16,000 four-byte characters, all escaped, with room to spare.
 const BODY_BYTES: usize = 256 * 1024;
+
+/// How long a JSON body may take: less than [`crate::actions::PATIENCE`], so that whoever waits is told for what.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client that sends a file may send nothing of it.
+const PIECE_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Everything that actions need.
 pub type Ctx = web::Data<Context>;
@@ -72,21 +80,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let is_json = is_json(request);
         let is_empty = request.headers().get(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
             && !request.headers().contains_key(header::TRANSFER_ENCODING);
-        let mut payload = payload.take();
+        let payload = payload.take();
         Box::pin(async move {
             if !is_json && !is_empty {
                 let says = "The body must be application/json.";
                 return Err(Problem::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", says));
             }
-            let mut body = web::BytesMut::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|_| Error::Malformed("The body ended early."))?;
-                if body.len() + chunk.len() > BODY_BYTES {
-                    let says = format!("The body must not exceed {BODY_BYTES} bytes.");
-                    return Err(Problem::plain(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", says));
-                }
-                body.extend_from_slice(&chunk);
-            }
+            let mut body = timeout(BODY_PATIENCE, gather(payload)).await.unwrap_or_else(|_| Err(too_slow()))?;
             // No body says the same as one without fields.
             if body.is_empty() {
                 body.extend_from_slice(b"{}");
@@ -101,7 +101,7 @@ impl FromRequest for Form {
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        std::future::ready(Ok(Self(Multipart::new(request.headers(), payload.take()))))
+        std::future::ready(Ok(Self(Multipart::new(request.headers(), flowing(payload.take())))))
     }
 }
 
@@ -129,6 +129,23 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
     }
 }
 
+/// A body of any size, as long as it goes on coming. Only the client is waited for: who is slow to take it does not end it.
+pub fn flowing(
+    body: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+) -> impl Stream<Item = Result<Bytes, PayloadError>> {
+    unfold(body, async |mut body| {
+        let stopped = |_| Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into())));
+        let piece = timeout(PIECE_PATIENCE, body.next()).await.unwrap_or_else(stopped);
+        piece.map(|piece| (piece, body))
+    })
+    .fuse()
+}
+
+/// The body did not come in time.
+pub fn too_slow() -> Problem {
+    Problem::plain(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body did not come in time.")
+}
+
 /// The rows of a page that a client asked for: 1 to 100, 50 where nothing is said.
 pub fn limit(asked: Option<i64>) -> Result<usize, Error> {
     match asked.map(usize::try_from) {
@@ -143,6 +160,19 @@ pub fn bearer(request: &HttpRequest) -> Option<String> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+async fn gather(mut payload: Payload) -> Result<BytesMut, Problem> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Error::Malformed("The body ended early."))?;
+        if body.len() + chunk.len() > BODY_BYTES {
+            let says = format!("The body must not exceed {BODY_BYTES} bytes.");
+            return Err(Problem::plain(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", says));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 fn is_json(request: &HttpRequest) -> bool {

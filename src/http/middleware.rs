@@ -14,7 +14,7 @@ use actix_web::{
     error::InternalError,
     http::{
         Method, StatusCode,
-        header::{self, HeaderMap, HeaderName, HeaderValue},
+        header::{HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web::Bytes,
@@ -45,10 +45,10 @@ pub async fn observe(
         let problem = Problem::plain(StatusCode::BAD_REQUEST, "bad_request", says);
         request.into_response(problem.response(&id))
     } else {
-        let is_file = brings_a_file(&request) || completes_a_file(&request);
+        let is_of_file = is_of_file(&request);
         // No clone of the request may be held meanwhile: the router writes into it.
         let answering = next.call(request).instrument(span.clone());
-        let answered = if is_file { Ok(answering.await) } else { in_time(async { Ok(answering.await) }).await };
+        let answered = if is_of_file { Ok(answering.await) } else { in_time(async { Ok(answering.await) }).await };
         match answered.unwrap_or_else(|too_late| Err(Problem::from(too_late).into())) {
             Ok(response) => response.map_into_boxed_body(),
             Err(error) => {
@@ -110,15 +110,12 @@ fn refusal(error: &Error, id: &str) -> HttpResponse {
     Problem::plain(status, code, error.to_string()).response(id)
 }
 
-/// What is not JSON may be large, and takes as long to arrive as its sender's network needs.
-fn brings_a_file(request: &ServiceRequest) -> bool {
-    let kind = request.headers().get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| !kind.as_bytes().starts_with(b"application/json"))
-}
-
-/// What came another way is looked at as a whole, however long that takes.
-fn completes_a_file(request: &ServiceRequest) -> bool {
-    request.path().ends_with("/complete")
+/// A file may be large, takes as long to arrive as its sender's network needs, and is looked at as a whole. That it goes on
+/// coming is seen to where it is read.
+fn is_of_file(request: &ServiceRequest) -> bool {
+    let path = request.path();
+    path.starts_with("/api/v1/uploads")
+        || ["/attachments", "/avatar", "/complete"].iter().any(|end| path.ends_with(end))
 }
 
 fn request_id(request: &ServiceRequest) -> String {

@@ -58,7 +58,7 @@ pub struct FieldProblem {
 }
 
 /// Codes of refusals that carry data or come from the transport itself.
-const OTHER_CODES: [&str; 20] = [
+const OTHER_CODES: [&str; 21] = [
     "against_rules",
     "not_found",
     "username_taken",
@@ -69,6 +69,7 @@ const OTHER_CODES: [&str; 20] = [
     "bad_request",
     "malformed_json",
     "method_not_allowed",
+    "request_timeout",
     "payload_too_large",
     "unsupported_media_type",
     "unsupported_version",
@@ -104,7 +105,7 @@ impl ProblemView {
 
     /// A problem of the transport itself, such as an unknown route.
     pub fn plain(status: u16, title: &'static str, code: &'static str, detail: String, request_id: String) -> Self {
-        let retryable = matches!(status, 429 | 503) || code == "idempotency_in_progress";
+        let retryable = matches!(status, 408 | 429 | 503) || code == "idempotency_in_progress";
         let (kind, errors) = ("about:blank", Vec::new());
         Self { kind, title, status, detail, code, request_id, retryable, errors, retry_after: None, rule: None }
     }

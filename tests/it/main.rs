@@ -53,6 +53,7 @@ mod schema;
 mod search;
 mod sessions;
 mod sockets;
+mod stalls;
 mod stores;
 mod strangers;
 mod sync;

@@ -5,7 +5,7 @@ pub mod direct;
 pub mod protocol;
 pub mod words;
 
-use std::time::SystemTime;
+use std::{pin::pin, time::SystemTime};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, delete, head,
@@ -18,7 +18,7 @@ use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
 use self::protocol::Speaker;
 use super::{
-    extract::{Ctx, Path},
+    extract::{Ctx, Path, flowing},
     problem::Problem,
 };
 use crate::{
@@ -171,10 +171,11 @@ async fn receive(
     ctx: &Ctx,
     caller: &Caller,
     (id, offset): (AttachmentId, i64),
-    mut body: web::Payload,
+    body: web::Payload,
 ) -> Result<Upload, Problem> {
     let checksum = words::checksum(request.headers())?;
     let incoming = receive::begin(ctx, caller, id, offset, checksum).await?;
+    let mut body = pin!(flowing(body));
     while let Some(Ok(piece)) = body.next().await {
         if !incoming.take(piece).await {
             break;
