@@ -86,6 +86,8 @@ pub struct Context {
     pub links: Links,
     /// Where files come in and are kept.
     pub media: Arc<Media>,
+    /// Who brings bytes of which upload.
+    pub turns: Arc<uploads::turns::Turns>,
     /// Looks at pages, where links are previewed.
     pub web: Option<Arc<Web>>,
     /// The entrance to the writers of messages.

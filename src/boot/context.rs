@@ -27,7 +27,7 @@ use crate::{
     },
     config::{rulebook::Rulebook, settings::Settings},
     domain::clock::Clock,
-    media::{Media, vault::Vault, web::Web},
+    media::{Media, staging::Room, vault::Vault, web::Web},
     store::secrets,
 };
 
@@ -49,6 +49,8 @@ const WRITERS_PLANS: [(&str, &str); 5] = [
 const PASSWORDS_AT_ONCE: usize = 1;
 /// Passwords that may wait to be hashed, and as many to be verified.
 const PASSWORDS_WAITING: usize = 64;
+/// Files of the greatest size for which there is room while they come in.
+const FILES_COMING_IN: u64 = 64;
 /// The name of the secret that signs access tokens.
 const SIGNING_SECRET: &str = "jwt";
 /// Bytes of that secret.
@@ -93,6 +95,7 @@ pub async fn make(
         sends: Arc::new(sends),
         moves: Arc::new(moves),
         expiry: Arc::new(expiry),
+        turns: Arc::default(),
         plans: Arc::new(plans),
         visits: Arc::new(visits),
     });
@@ -121,7 +124,8 @@ fn open_media(settings: &Settings) -> anyhow::Result<Media> {
         Some(url) => Vault::open(url.reveal())?,
         None => Vault::in_directory(&settings.data_dir.join("files"))?,
     };
-    Ok(Media::new(vault, settings.data_dir.join("incoming")))
+    let room = Room::new(FILES_COMING_IN * settings.attachment_bytes);
+    Ok(Media::new(vault, settings.data_dir.join("incoming"), room))
 }
 
 /// The secret of the settings, or the one that all nodes find in the database.

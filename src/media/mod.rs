@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use tokio::{sync::Semaphore, task};
 
 use crate::domain::error::{Error, Result};
-use staging::Staged;
+use staging::{Room, Staged};
 use vault::Vault;
 
 /// Files opened at once: what is inside may take a core and memory.
@@ -27,18 +27,19 @@ pub struct Media {
     /// The store of files.
     pub vault: Vault,
     staging: PathBuf,
+    room: Room,
     openings: Arc<Semaphore>,
 }
 
 impl Media {
-    /// Files come in through a directory of this machine, on their way to the vault.
-    pub fn new(vault: Vault, staging: PathBuf) -> Self {
-        Self { vault, staging, openings: Arc::new(Semaphore::new(OPENED_AT_ONCE)) }
+    /// Files come in through a directory of this machine, on their way to the vault, as many at once as there is room for.
+    pub fn new(vault: Vault, staging: PathBuf, room: Room) -> Self {
+        Self { vault, staging, room, openings: Arc::new(Semaphore::new(OPENED_AT_ONCE)) }
     }
 
     /// A place for a file of at most so many bytes that comes in; it is gone with the process, whatever happens.
     pub async fn stage(&self, most: u64) -> Result<Staged> {
-        Staged::begin(self.staging.clone(), most).await
+        Staged::begin(self.staging.clone(), most, &self.room).await
     }
 
     /// Does work on a file apart from the threads that serve clients, and never much of it at once.

@@ -11,13 +11,24 @@ use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
-use tokio::{fs, io::AsyncReadExt, task};
+use tokio::{
+    fs,
+    io::AsyncReadExt,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task,
+};
 
 use super::{trouble, vault::Reading};
 use crate::domain::error::{Error, Result};
 
 /// Bytes that are copied at once.
 const CHUNK: usize = 64 * 1024;
+/// Bytes in which room is counted.
+const GRAIN: u64 = 1024;
+
+/// How much may be on this machine at once of files that come in.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<Semaphore>);
 
 /// A file that comes in. It has no name, so that nothing is left of it once it is let go.
 #[derive(Debug)]
@@ -26,6 +37,7 @@ pub struct Staged {
     hash: Sha256,
     size: u64,
     most: u64,
+    room: OwnedSemaphorePermit,
 }
 
 /// A file that is in.
@@ -37,17 +49,27 @@ pub struct Complete {
     pub size: u64,
     /// Of its bytes.
     pub sha256: Vec<u8>,
+    /// What it takes up.
+    _room: OwnedSemaphorePermit,
+}
+
+impl Room {
+    /// Room for so many bytes.
+    pub fn new(bytes: u64) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.div_ceil(GRAIN) as usize)))
+    }
 }
 
 impl Staged {
     /// Makes room for a file of at most so many bytes.
-    pub(super) async fn begin(directory: PathBuf, most: u64) -> Result<Self> {
+    pub(super) async fn begin(directory: PathBuf, most: u64, room: &Room) -> Result<Self> {
+        let room = Arc::clone(&room.0).try_acquire_many_owned(0).context("the room never closes")?;
         let opening = task::spawn_blocking(move || {
             std::fs::create_dir_all(&directory)?;
             tempfile::tempfile_in(directory)
         });
         let file = opening.await.context("opening a file was cut short")?.map_err(trouble)?;
-        Ok(Self { file: Arc::new(file), hash: Sha256::new(), size: 0, most })
+        Ok(Self { file: Arc::new(file), hash: Sha256::new(), size: 0, most, room })
     }
 
     /// Takes what has come of it.
@@ -56,11 +78,21 @@ impl Staged {
         if self.size > self.most {
             return Err(Error::TooLarge { most: self.most });
         }
+        self.take_room()?;
         self.hash.update(&bytes);
         // As it is, for a copy of it would be one for each file that comes in.
         let file = Arc::clone(&self.file);
         let writing = task::spawn_blocking(move || (&*file).write_all(&bytes));
         writing.await.context("writing a file was cut short")?.map_err(trouble)
+    }
+
+    /// Refuses what there is no room for: to wait for it could mean to wait for one another.
+    fn take_room(&mut self) -> Result<()> {
+        let missing = self.size.div_ceil(GRAIN) as usize - self.room.num_permits();
+        let more = Arc::clone(self.room.semaphore()).try_acquire_many_owned(missing as u32);
+        let too_many = |_| Error::Unavailable("Too many files are coming in at once; try again soon.");
+        self.room.merge(more.map_err(too_many)?);
+        Ok(())
     }
 
     /// Takes what is read of a file in the store.
@@ -93,7 +125,7 @@ impl Staged {
     pub fn complete(self) -> Result<Complete> {
         let mut file = Arc::into_inner(self.file).context("a file is still being written")?;
         file.rewind().map_err(trouble)?;
-        Ok(Complete { file, size: self.size, sha256: self.hash.finalize().to_vec() })
+        Ok(Complete { file, size: self.size, sha256: self.hash.finalize().to_vec(), _room: self.room })
     }
 }
 

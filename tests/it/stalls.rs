@@ -1,7 +1,9 @@
 //! Clients that begin to send something and stop.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -15,6 +17,7 @@ use crate::harness::{
     person::Person,
     server::TestServer,
     tus::Tus,
+    until,
 };
 
 /// The beginning of a form with a file.
@@ -55,7 +58,8 @@ async fn words_that_stop_on_their_way_are_not_waited_for_whatever_they_are_said_
     let kinds = ["application/json", "Application/JSON", "a/b+json", "application/json; charset=utf-8", "text/plain"];
 
     let answers = join_all(kinds.map(async |kind| {
-        answer(begins(&server.client, "POST /api/v1/auth/login", &[("Content-Type", kind)], b"{\"username\"").await).await
+        answer(begins(&server.client, "POST /api/v1/auth/login", &[("Content-Type", kind)], b"{\"username\"").await)
+            .await
     }))
     .await;
 
@@ -83,11 +87,8 @@ async fn what_came_of_an_upload_that_stops_on_its_way_is_kept() {
     let ada = server.person("ada").await;
     let (group, tus) = (ada.opens_group_with([]).await, Tus::of(&ada));
     let upload = tus.announces(&group, "a.txt", 200_000).await;
-    let headers = [
-        ("Content-Type", "application/offset+octet-stream"),
-        ("Tus-Resumable", "1.0.0"),
-        ("Upload-Offset", "0"),
-    ];
+    let headers =
+        [("Content-Type", "application/offset+octet-stream"), ("Tus-Resumable", "1.0.0"), ("Upload-Offset", "0")];
 
     let call = format!("PATCH /api/v1/uploads/{upload}");
     let told = answer(begins(&ada, &call, &headers, b"0123456789").await).await;
@@ -95,4 +96,70 @@ async fn what_came_of_an_upload_that_stops_on_its_way_is_kept() {
     assert!(told.starts_with("http/1.1 204 ") && told.contains("upload-offset: 10\r\n"), "{told}");
     assert_eq!(tus.offset(&upload).await, 10);
     ada.post(&format!("/conversations/{group}/messages"), json!({"body": "Still here"})).await.expect(201);
+}
+
+#[tokio::test]
+async fn one_at_a_time_brings_bytes_of_an_upload_and_who_comes_later_takes_over() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let (group, tus) = (ada.opens_group_with([]).await, Tus::of(&ada));
+    let upload = tus.announces(&group, "a.txt", 200_000).await;
+    let checksum = format!("sha256 {}", BASE64_STANDARD.encode(Sha256::digest("never compared")));
+    let headers = [
+        ("Content-Type", "application/offset+octet-stream"),
+        ("Tus-Resumable", "1.0.0"),
+        ("Upload-Offset", "0"),
+        ("Upload-Checksum", &checksum),
+    ];
+    let call = format!("PATCH /api/v1/uploads/{upload}");
+    let dead = begins(&ada, &call, &headers, b"0123456789").await;
+
+    tus.patch(&format!("/uploads/{upload}"), 0, &[b'x'; 200_000]).await.expect(204);
+
+    let told = answer(dead).await;
+    assert!(told.starts_with("http/1.1 409 "), "{told}");
+    assert_eq!(tus.offset(&upload).await, 200_000);
+}
+
+#[tokio::test]
+async fn a_file_under_anothers_id_is_refused_before_it_comes() {
+    let server = TestServer::start().await;
+    let [ada, eve] = server.people(["ada", "eve"]).await;
+    let group = ada.opens_group_with([&eve]).await;
+    let file = uploads(&ada, &group, "a.pdf", PDF).await.expect(201);
+    let id = file["id"].as_str().expect("it is text");
+    let form = format!("--x\r\nContent-Disposition: form-data; name=\"id\"\r\n\r\n{id}\r\n{FORM}");
+
+    let call = format!("POST /api/v1/conversations/{group}/attachments");
+    let kind = [("Content-Type", "multipart/form-data; boundary=x")];
+    let told = answer(begins(&eve, &call, &kind, form.as_bytes()).await).await;
+
+    assert!(told.starts_with("http/1.1 409 "), "{told}");
+}
+
+#[tokio::test]
+async fn there_is_room_for_so_much_that_comes_in_at_once() {
+    let server = TestServer::with(|settings| settings.attachment_bytes = 100 * 1024).await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let text = vec![b'x'; 90 * 1024];
+    let form = [FORM.as_bytes(), &text].concat();
+    let call = format!("POST /api/v1/conversations/{group}/attachments");
+    let kind = [("Content-Type", "multipart/form-data; boundary=x")];
+
+    let stalled = join_all((0..72).map(async |_| begins(&ada, &call, &kind, &form).await)).await;
+    let refused = until("there is no more room", async || {
+        let reply = uploads(&ada, &group, "a.txt", &text).await;
+        (reply.status == 503).then_some(reply)
+    })
+    .await;
+    assert_eq!(refused.header("retry-after"), "1");
+    refused.refused(503, "unavailable");
+
+    drop(stalled);
+    until("there is room again", async || {
+        let reply = uploads(&ada, &group, "a.txt", &text).await;
+        matches!(reply.status, 200 | 201).then_some(())
+    })
+    .await;
 }

@@ -71,10 +71,14 @@ pub async fn begin(
 ) -> Result<Upload> {
     let mut db = ctx.db.acquire().await?;
     require_may_attach(ctx, &mut db, caller, conversation, None).await?;
-    let is_retry = match id {
-        Some(id) => attachments::by_id(&mut db, conversation, id).await?.is_some(),
-        None => false,
+    let before = match id {
+        Some(id) => attachments::by_id(&mut db, conversation, id).await?,
+        None => None,
     };
+    if before.as_ref().is_some_and(|before| before.uploader_id != caller.user_id) {
+        return Err(Conflict::IdempotencyMismatch.into());
+    }
+    let is_retry = before.is_some();
     drop(db);
     let staged = ctx.media.stage(ctx.settings.attachment_bytes).await?;
     if !is_retry {

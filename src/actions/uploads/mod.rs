@@ -3,6 +3,7 @@
 
 pub mod direct;
 pub mod receive;
+pub mod turns;
 
 use chrono::Duration;
 use sqlx::PgConnection;

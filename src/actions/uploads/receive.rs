@@ -18,6 +18,7 @@ use super::{
     conclude, find_in,
     rows::{add_part, parts},
     stays_until,
+    turns::Turn,
 };
 use crate::{
     domain::{
@@ -55,6 +56,7 @@ pub async fn begin(
     offset: i64,
     checksum: Option<Checksum>,
 ) -> Result<Incoming> {
+    let turn = ctx.turns.take((caller.user_id, id)).await?;
     let mut db = ctx.db.acquire().await?;
     let upload = find_in(&mut db, caller, id, ctx.clock.now()).await?;
     if upload.place.is_some() {
@@ -66,7 +68,7 @@ pub async fn begin(
     let count = parts(&mut db, &upload).await?.len();
     drop(db);
     let (pieces, coming) = mpsc::channel(1);
-    let taker = Taker { ctx: Arc::clone(ctx), caller: caller.clone(), upload, count, checksum };
+    let taker = Taker { ctx: Arc::clone(ctx), caller: caller.clone(), turn, upload, count, checksum };
     Ok(Incoming { pieces, taking: tokio::spawn(taker.run(coming)) })
 }
 
@@ -90,6 +92,7 @@ impl Incoming {
 struct Taker {
     ctx: Arc<Context>,
     caller: Caller,
+    turn: Turn,
     upload: Upload,
     count: usize,
     checksum: Option<Checksum>,
@@ -97,7 +100,7 @@ struct Taker {
 
 impl Taker {
     async fn run(mut self, mut coming: mpsc::Receiver<Piece>) -> Result<Upload> {
-        let mut goes_on = true;
+        let (offset, mut goes_on) = (self.upload.received, true);
         while goes_on {
             let mut part = self.ctx.media.stage(self.upload.size as u64).await?;
             goes_on = self.fill(&mut part, &mut coming).await?;
@@ -111,12 +114,22 @@ impl Taker {
                 _ => self.add(part).await?,
             }
         }
+        // Who came later brings the same bytes.
+        if self.turn.is_over() && self.upload.received == offset {
+            return Err(Conflict::WrongOffset.into());
+        }
         Ok(self.upload)
     }
 
     /// Takes what comes until that is enough for a part; whether there may be more.
     async fn fill(&mut self, part: &mut Staged, coming: &mut mpsc::Receiver<Piece>) -> Result<bool> {
-        while let Some((piece, _taken)) = coming.recv().await {
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = self.turn.ends() => None,
+                piece = coming.recv() => piece,
+            };
+            let Some((piece, _taken)) = piece else { break };
             if self.upload.received as u64 + part.size() + piece.len() as u64 > self.upload.size as u64 {
                 return Err(Error::TooLarge { most: self.upload.size as u64 });
             }
@@ -127,6 +140,9 @@ impl Taker {
             if self.checksum.is_none() && part.size() >= PART_BYTES {
                 return Ok(true);
             }
+        }
+        if self.turn.is_over() && self.checksum.is_some() {
+            return Err(Conflict::WrongOffset.into());
         }
         Ok(false)
     }

@@ -119,7 +119,7 @@ async fn find_upload(ctx: Ctx, caller: Speaker, id: Path<AttachmentId>) -> Resul
 /// Send the next bytes of an upload (tus).
 ///
 /// What came before a connection broke is kept. With the last of them the file is looked at as with any upload, and may be
-/// refused in the same ways. Of two who send the same bytes at once, one is refused with `wrong_offset`. Clients that know no
+/// refused in the same ways. Of two who send the same bytes at once, one is refused with `wrong_offset`: who comes later takes over. Clients that know no
 /// `PATCH` may `POST` with `X-HTTP-Method-Override`.
 #[utoipa::path(tag = "attachments",
     request_body(content = String, content_type = "application/offset+octet-stream", description = "The bytes."),
