@@ -90,6 +90,7 @@ create table personal_changes (
     kind            text   not null,
     conversation_id uuid,
     message_id      uuid,
+    blocked_id      uuid,
     constraint personal_changes_pkey primary key (user_id, seq),
     constraint personal_changes_kind_check check (kind in ('preferences', 'hidden', 'block', 'scheduled'))
 );

@@ -9,12 +9,13 @@ use crate::{
         error::{Error, Result},
         event::Event,
         ids::UserId,
+        own::OwnMatter,
         page::Page,
         user::{Block, Caller},
     },
     store::{
         blocks as rows,
-        personal::{self, PersonalKind},
+        personal::{self, Entry},
         users,
     },
 };
@@ -38,8 +39,8 @@ pub async fn add(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<Bloc
     let is_new = rows::insert(&mut *tx, caller.user_id, blocked, ctx.clock.now()).await?;
     let block = rows::find(&mut *tx, caller.user_id, blocked).await?.ok_or(Error::NotFound("user"))?;
     if is_new {
-        personal::log(&mut tx, caller.user_id, PersonalKind::Block, None, None).await?;
-        ctx.commit(tx, vec![Event::BlockAdded(caller.user_id, blocked)]).await?;
+        let place = personal::log(&mut tx, caller.user_id, Entry::block(blocked)).await?;
+        ctx.commit(tx, vec![Event::Own(place.of(OwnMatter::Blocked(blocked)))]).await?;
     }
     Ok(block)
 }
@@ -48,8 +49,8 @@ pub async fn add(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<Bloc
 pub async fn remove(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
     if rows::delete(&mut *tx, caller.user_id, blocked).await? {
-        personal::log(&mut tx, caller.user_id, PersonalKind::Block, None, None).await?;
-        ctx.commit(tx, vec![Event::BlockRemoved(caller.user_id, blocked)]).await?;
+        let place = personal::log(&mut tx, caller.user_id, Entry::block(blocked)).await?;
+        ctx.commit(tx, vec![Event::Own(place.of(OwnMatter::Unblocked(blocked)))]).await?;
     }
     Ok(())
 }

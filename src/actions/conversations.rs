@@ -18,6 +18,7 @@ use crate::{
         ids::{ConversationId, UserId},
         limits::{self, Limit},
         member::Role,
+        own::OwnMatter,
         page::Page,
         policy,
         preferences::ConversationPreferences,
@@ -29,7 +30,7 @@ use crate::{
         conversations::{self, ListPlace, OwnRow},
         members::{self, Joining, NewMember},
         messages,
-        personal::{self, PersonalKind},
+        personal::{self, Entry},
         receipts,
     },
 };
@@ -153,10 +154,10 @@ pub async fn delete(ctx: &Context, caller: &Caller, id: ConversationId) -> Resul
         }
         ConversationKind::Direct => {
             let cleared_seq = members::clear(&mut tx, id, caller.user_id).await?;
-            personal::log(&mut tx, caller.user_id, PersonalKind::Preferences, Some(id), None).await?;
+            let place = personal::log(&mut tx, caller.user_id, Entry::preferences(id)).await?;
             let own = own(&mut tx, caller.user_id, id, ctx.clock.now()).await?;
             let preferences = ConversationPreferences { conversation_id: id, preferences: own.preferences };
-            vec![Event::FloorMoved(caller.user_id, preferences, cleared_seq)]
+            vec![Event::Own(place.of(OwnMatter::Cleared(preferences, cleared_seq)))]
         }
     };
     ctx.commit(tx, events).await

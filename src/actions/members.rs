@@ -47,13 +47,13 @@ pub async fn find_untold(ctx: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The same for a socket that has just come, with whose it is, if they may still come in: over one connection, since many may
-/// come at once.
-pub async fn arrival(ctx: &Context, caller: &Caller) -> Result<(User, Vec<(ConversationId, i64, i64)>)> {
+/// The same for a socket that has just come, with whose it is and the head of their own log, if they may still come in: over one
+/// connection, since many may come at once.
+pub async fn arrival(ctx: &Context, caller: &Caller) -> Result<(User, i64, Vec<(ConversationId, i64, i64)>)> {
     let mut db = ctx.db.acquire().await?;
     sessions::require_still_good(&mut db, caller, ctx.clock.now()).await?;
-    let user = users::find(&mut *db, caller.user_id).await?.ok_or(Error::NotFound("user"))?;
-    Ok((user, audiences::memberships(&mut db, caller.user_id).await?))
+    let (user, own_seq) = users::arriving(&mut *db, caller.user_id).await?.ok_or(Error::NotFound("user"))?;
+    Ok((user, own_seq, audiences::memberships(&mut db, caller.user_id).await?))
 }
 
 /// A page of the present participants, in the order in which they came.

@@ -6,12 +6,13 @@ use crate::{
         error::{Error, Result},
         event::Event,
         ids::ConversationId,
+        own::OwnMatter,
         preferences::{ConversationPreferences, Preferences, PreferencesChange},
         user::Caller,
     },
     store::{
         conversations,
-        personal::{self, PersonalKind},
+        personal::{self, Entry},
     },
 };
 
@@ -37,8 +38,8 @@ pub async fn change(
     }
 
     personal::save_preferences(&mut tx, conversation, caller.user_id, &after).await?;
-    personal::log(&mut tx, caller.user_id, PersonalKind::Preferences, Some(conversation), None).await?;
+    let place = personal::log(&mut tx, caller.user_id, Entry::preferences(conversation)).await?;
     let told = ConversationPreferences { conversation_id: conversation, preferences: after.clone() };
-    ctx.commit(tx, vec![Event::PreferencesUpdated(caller.user_id, told)]).await?;
+    ctx.commit(tx, vec![Event::Own(place.of(OwnMatter::Preferences(told)))]).await?;
     Ok(after)
 }

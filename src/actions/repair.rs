@@ -1,18 +1,28 @@
-//! What a node's ordering asks when it finds a hole: the log's entries once more, from PostgreSQL.
+//! What a node's ordering asks when it finds a hole: a log's entries once more, from PostgreSQL.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::PgPool;
 
 use super::members as membership;
 use crate::{
     domain::{
-        clock::Time, error::Result, event::Event, ids::ConversationId, member::Participant, message::Message,
+        clock::Time,
+        error::Result,
+        event::Event,
+        ids::{ConversationId, LogId, MessageId, UserId},
+        member::Participant,
+        message::Message,
+        own::{OwnChange, OwnMatter, OwnPlace},
+        preferences::ConversationPreferences,
         reaction::ReactionChange,
+        scheduled::Plan,
     },
     store::{
         changes::{self, Change, ChangeKind},
         conversations, members, messages,
+        personal::{self, Entry, PersonalKind},
+        scheduled,
     },
 };
 
@@ -53,10 +63,86 @@ pub async fn events_between(
     Ok(events.into_iter().map(|(_, event)| event).collect())
 }
 
-/// The heads of many logs.
-pub async fn heads(db: &PgPool, ids: &[ConversationId]) -> Result<Vec<(ConversationId, i64)>> {
+/// The same of one person's own log. Of what changed several times only the last is told, and nothing of conversations
+/// that the person has left.
+pub async fn own_events_between(db: &PgPool, user: UserId, (after, up_to): (i64, i64)) -> Result<Vec<Event>> {
+    let mut tx = db.begin().await?;
+    let entries = personal::between(&mut tx, user, after, up_to).await?;
+    let of_kind = |kind| entries.iter().filter(move |(_, entry)| entry.kind == kind);
+    let mut now = OwnNow::default();
+    if of_kind(PersonalKind::Preferences).next().is_some() {
+        let changed = personal::preferences_after(&mut tx, user, after).await?;
+        now.preferences = changed.into_iter().map(|own| (own.conversation_id, own)).collect();
+    }
+    if of_kind(PersonalKind::Hidden).next().is_some() {
+        now.hidden = personal::hidden_after(&mut tx, user, after).await?.into_iter().collect();
+    }
+    if of_kind(PersonalKind::Block).next().is_some() {
+        now.blocked = personal::blocks(&mut tx, user).await?.into_iter().collect();
+    }
+    let ids: Vec<_> = of_kind(PersonalKind::Scheduled).filter_map(|(_, entry)| entry.message_id).collect();
+    if !ids.is_empty() {
+        let plans = scheduled::by_ids(&mut tx, user, &ids).await?;
+        now.plans = plans.into_iter().map(|plan| (plan.draft.id, plan)).collect();
+    }
+    Ok(entries.iter().filter_map(|(place, entry)| now.change(*place, entry)).map(Event::Own).collect())
+}
+
+/// The heads of many logs; a statement for each family.
+pub async fn heads(db: &PgPool, logs: &[LogId]) -> Result<Vec<(LogId, i64)>> {
+    let (mut of_conversations, mut of_people) = (Vec::new(), Vec::new());
+    for log in logs {
+        match *log {
+            LogId::Conversation(id) => of_conversations.push(id),
+            LogId::Person(id) => of_people.push(id),
+        }
+    }
     let mut connection = db.acquire().await?;
-    Ok(conversations::heads(&mut connection, ids).await?)
+    let mut heads = Vec::with_capacity(logs.len());
+    if !of_conversations.is_empty() {
+        let found = conversations::heads(&mut connection, &of_conversations).await?;
+        heads.extend(found.into_iter().map(|(id, head)| (LogId::Conversation(id), head)));
+    }
+    if !of_people.is_empty() {
+        let found = personal::heads(&mut connection, &of_people).await?;
+        heads.extend(found.into_iter().map(|(id, head)| (LogId::Person(id), head)));
+    }
+    Ok(heads)
+}
+
+/// What a person's own matters are by now.
+#[derive(Default)]
+struct OwnNow {
+    preferences: HashMap<ConversationId, ConversationPreferences>,
+    hidden: HashSet<(ConversationId, MessageId)>,
+    blocked: HashSet<UserId>,
+    plans: HashMap<MessageId, Plan>,
+}
+
+impl OwnNow {
+    fn change(&self, place: OwnPlace, entry: &Entry) -> Option<OwnChange> {
+        let matter = match entry.kind {
+            PersonalKind::Preferences => {
+                let own = self.preferences.get(&entry.conversation_id?)?.clone();
+                match own.preferences.cleared_seq {
+                    0 => OwnMatter::Preferences(own),
+                    // It may have been cleared by this very entry. Only what is never left can be cleared.
+                    cleared_seq => OwnMatter::Cleared(own, cleared_seq),
+                }
+            }
+            PersonalKind::Hidden => {
+                let (conversation, message) = entry.conversation_id.zip(entry.message_id)?;
+                self.hidden.contains(&(conversation, message)).then_some(OwnMatter::Hidden(conversation, message))?
+            }
+            PersonalKind::Block => {
+                let blocked = entry.blocked_id?;
+                let is_blocked = self.blocked.contains(&blocked);
+                if is_blocked { OwnMatter::Blocked(blocked) } else { OwnMatter::Unblocked(blocked) }
+            }
+            PersonalKind::Scheduled => OwnMatter::Plan(Box::new(self.plans.get(&entry.message_id?)?.clone())),
+        };
+        Some(place.of(matter))
+    }
 }
 
 async fn event(

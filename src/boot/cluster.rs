@@ -11,7 +11,7 @@ use crate::{
     actions::{in_time, repair},
     cluster::{Cluster, Setup, TAIL_CHECK, bus::Envelope, order::Log},
     config::settings::Settings,
-    domain::clock::Clock,
+    domain::{clock::Clock, ids::LogId},
 };
 
 /// Makes the cluster of a node on its own, or joins the others that share the Redis of the settings.
@@ -34,17 +34,20 @@ pub async fn make(
 fn log(db: &PgPool, clock: &Clock) -> Log {
     let (entries, heads, clock) = (db.clone(), db.clone(), clock.clone());
     Log {
-        refetch: Arc::new(move |conversation, after, up_to| {
+        refetch: Arc::new(move |log, after, up_to| {
             let (db, now) = (entries.clone(), clock.now());
             in_time(async move {
-                let events = repair::events_between(&db, conversation, (after, up_to), now).await?;
+                let events = match log {
+                    LogId::Conversation(id) => repair::events_between(&db, id, (after, up_to), now).await?,
+                    LogId::Person(id) => repair::own_events_between(&db, id, (after, up_to)).await?,
+                };
                 Ok(events.iter().map(Envelope::of).collect())
             })
             .boxed()
         }),
-        heads: Arc::new(move |ids| {
+        heads: Arc::new(move |logs| {
             let db = heads.clone();
-            in_time(async move { repair::heads(&db, &ids).await }).boxed()
+            in_time(async move { repair::heads(&db, &logs).await }).boxed()
         }),
     }
 }

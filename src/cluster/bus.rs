@@ -15,7 +15,8 @@ use crate::{
     domain::{
         clock::Time,
         event::{Audience, Durability, Event, MembershipChange, Revocation, Touch},
-        ids::{ConversationId, UserId},
+        ids::{ConversationId, LogId, UserId},
+        own::OwnPlace,
     },
     wire,
 };
@@ -31,6 +32,9 @@ pub struct Envelope {
     pub conversation_id: Option<ConversationId>,
     /// Its place in the conversation's log, if it is of the log.
     pub seq: Option<i64>,
+    /// Its place in a person's own log, if it is of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_place: Option<OwnPlace>,
     /// What it changes in who hears the conversation.
     pub membership: Option<MembershipChange>,
     /// The frame's text.
@@ -81,6 +85,7 @@ impl Envelope {
             durability: event.durability(),
             conversation_id: event.conversation_id(),
             seq: event.seq(),
+            own_place: event.own_place(),
             membership: event.membership(),
             text: wire::event::encode(event),
             touch: event.touch(),
@@ -88,6 +93,12 @@ impl Envelope {
                 .veiled()
                 .map(|(quoted_seq, veiled)| Veiled { quoted_seq, text: wire::event::encode(&veiled) }),
         }
+    }
+
+    /// The log that it is of, and its place there, if it is of one.
+    pub fn place(&self) -> Option<(LogId, i64)> {
+        let own = || self.own_place.map(|own| (LogId::Person(own.user_id), own.seq));
+        self.conversation_id.zip(self.seq).map(|(id, seq)| (LogId::Conversation(id), seq)).or_else(own)
     }
 }
 
@@ -138,20 +149,20 @@ impl Bus {
         self.order.listen()
     }
 
-    /// A worker's first socket subscribed to a conversation whose log stands at `head_seq`. Counted; never waits.
+    /// A worker's first socket subscribed to a log that stands at `head_seq`. Counted; never waits.
     ///
-    /// Returns how far the conversation has been told on this node: `head_seq`, unless others have listened before.
-    pub fn track(&self, conversation_id: ConversationId, head_seq: i64) -> i64 {
-        self.order.track(conversation_id, head_seq)
+    /// Returns how far the log has been told on this node: `head_seq`, unless others have listened before.
+    pub fn track(&self, log: LogId, head_seq: i64) -> i64 {
+        self.order.track(log, head_seq)
     }
 
     /// Whether anybody on this node hears a conversation, or did a moment ago.
     pub fn is_heard(&self, conversation_id: ConversationId) -> bool {
-        self.order.is_tracked(conversation_id)
+        self.order.is_tracked(LogId::Conversation(conversation_id))
     }
 
-    /// A worker's last socket of a conversation went.
-    pub fn untrack(&self, conversation_id: ConversationId) {
-        self.order.untrack(conversation_id);
+    /// A worker's last socket that listens to a log went.
+    pub fn untrack(&self, log: LogId) {
+        self.order.untrack(log);
     }
 }

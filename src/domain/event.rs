@@ -4,14 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     conversation::{Conversation, OwnConversation},
-    ids::{ConversationId, MessageId, SessionId, UserId},
+    ids::{ConversationId, SessionId, UserId},
     member::Participant,
     message::Message,
-    preferences::ConversationPreferences,
+    own::{OwnChange, OwnPlace},
     presence::{Glimpse, Onlookers, Presence},
     reaction::ReactionChange,
     receipt::{Advance, ReceiptCounts, Unread},
-    scheduled::Plan,
 };
 
 /// Something that sockets are told.
@@ -49,20 +48,10 @@ pub enum Event {
     AdvancedAmongMany(Advance),
     /// How far the members of a large conversation have come, in numbers.
     ReceiptsChanged(ReceiptCounts),
-    /// The person's own settings of a conversation changed.
-    PreferencesUpdated(UserId, ConversationPreferences),
-    /// The person cleared a conversation for themselves: its settings now, and up to where it was cleared.
-    FloorMoved(UserId, ConversationPreferences, i64),
-    /// The person deleted a message for themselves.
-    MessageHidden(UserId, ConversationId, MessageId),
+    /// What concerns one person alone changed.
+    Own(OwnChange),
     /// The person's unread counts changed; absolute values, with the total over all conversations.
     UnreadChanged(UserId, Unread, i64),
-    /// The person blocked somebody.
-    BlockAdded(UserId, UserId),
-    /// The person blocks somebody no more.
-    BlockRemoved(UserId, UserId),
-    /// A message that the person scheduled was planned, changed, cancelled, sent or refused.
-    PlanChanged(Box<Plan>),
     /// Somebody is typing.
     TypingStarted(Glimpse),
     /// Somebody stopped typing.
@@ -79,6 +68,8 @@ pub enum Event {
     PresenceChanged(Presence, Onlookers),
     /// The server can't vouch that nothing was missed in a conversation.
     SyncRequired(ConversationId),
+    /// The same of what concerns one person alone.
+    OwnSyncRequired(UserId),
 }
 
 /// Who must hear an event.
@@ -173,20 +164,14 @@ impl Event {
             Self::ConversationNew(_, conversation) => Some(conversation.shared.id),
             Self::Advanced(advance) | Self::AdvancedAmongMany(advance) => Some(advance.conversation_id),
             Self::ReceiptsChanged(counts) => Some(counts.conversation_id),
-            Self::PreferencesUpdated(_, own) | Self::FloorMoved(_, own, _) => Some(own.conversation_id),
+            Self::Own(own) => own.conversation_id(),
             Self::UnreadChanged(_, unread, _) => Some(unread.conversation_id),
-            Self::ConversationRemoved(id, _) | Self::MessageHidden(_, id, _) | Self::SyncRequired(id) => Some(*id),
+            Self::ConversationRemoved(id, _) | Self::SyncRequired(id) => Some(*id),
             Self::TypingStarted(glimpse)
             | Self::TypingStopped(glimpse)
             | Self::ConversationJoined(glimpse)
             | Self::ConversationLeft(glimpse) => Some(glimpse.conversation_id),
-            // A plan is about its maker, who may have left the conversation.
-            Self::BlockAdded(..)
-            | Self::BlockRemoved(..)
-            | Self::PlanChanged(_)
-            | Self::UserOnline(..)
-            | Self::UserOffline(..)
-            | Self::PresenceChanged(..) => None,
+            Self::UserOnline(..) | Self::UserOffline(..) | Self::PresenceChanged(..) | Self::OwnSyncRequired(_) => None,
         }
     }
 
@@ -208,13 +193,8 @@ impl Event {
             | Self::Advanced(_)
             | Self::AdvancedAmongMany(_)
             | Self::ReceiptsChanged(_)
-            | Self::PreferencesUpdated(..)
-            | Self::FloorMoved(..)
-            | Self::MessageHidden(..)
+            | Self::Own(_)
             | Self::UnreadChanged(..)
-            | Self::BlockAdded(..)
-            | Self::BlockRemoved(..)
-            | Self::PlanChanged(_)
             | Self::TypingStarted(..)
             | Self::TypingStopped(..)
             | Self::ConversationJoined(..)
@@ -222,8 +202,14 @@ impl Event {
             | Self::UserOnline(..)
             | Self::UserOffline(..)
             | Self::PresenceChanged(..)
-            | Self::SyncRequired(_) => None,
+            | Self::SyncRequired(_)
+            | Self::OwnSyncRequired(_) => None,
         }
+    }
+
+    /// Its place in a person's own log, for events of it.
+    pub fn own_place(&self) -> Option<OwnPlace> {
+        if let Self::Own(own) = self { Some(own.place) } else { None }
     }
 
     /// Who must hear it.
@@ -247,16 +233,11 @@ impl Event {
             Self::ReceiptsChanged(counts) => members(counts.conversation_id, None),
             Self::SyncRequired(id) => members(*id, None),
             Self::ConversationRemoved(_, users) => Audience::Users(users.clone()),
-            Self::PreferencesUpdated(user, ConversationPreferences { conversation_id, .. })
-            | Self::MessageHidden(user, conversation_id, _)
-            | Self::UnreadChanged(user, Unread { conversation_id, .. }, _) => {
+            Self::Own(own) => own.audience(),
+            Self::UnreadChanged(user, Unread { conversation_id, .. }, _) => {
                 Audience::Member { conversation_id: *conversation_id, user_id: *user }
             }
-            Self::ConversationNew(user, _)
-            | Self::FloorMoved(user, ..)
-            | Self::BlockAdded(user, _)
-            | Self::BlockRemoved(user, _) => Audience::Users(vec![*user]),
-            Self::PlanChanged(plan) => Audience::Users(vec![plan.user_id]),
+            Self::ConversationNew(user, _) | Self::OwnSyncRequired(user) => Audience::Users(vec![*user]),
             Self::TypingStarted(glimpse)
             | Self::TypingStopped(glimpse)
             | Self::ConversationJoined(glimpse)
@@ -301,10 +282,8 @@ impl Event {
             Some(Touch::Person(advance.conversation_id, advance.user_id))
         } else if let Self::AdvancedAmongMany(advance) = self {
             Some(Touch::OneOfMany(advance.conversation_id, advance.user_id))
-        } else if let Self::MessageHidden(user, conversation, _) = self {
-            Some(Touch::Person(*conversation, *user))
-        } else if let Self::FloorMoved(user, own, _) = self {
-            Some(Touch::Person(own.conversation_id, *user))
+        } else if let Self::Own(own) = self {
+            own.touch()
         } else {
             None
         }
@@ -323,8 +302,8 @@ impl Event {
         if let Self::ConversationNew(user_id, conversation) = self {
             let (floor_seq, head_seq) = (conversation.floor_seq, conversation.shared.head_seq);
             Some(MembershipChange::Hears { user_id: *user_id, floor_seq, head_seq })
-        } else if let Self::FloorMoved(user_id, _, floor_seq) = self {
-            Some(MembershipChange::Hears { user_id: *user_id, floor_seq: *floor_seq, head_seq: *floor_seq })
+        } else if let Self::Own(own) = self {
+            own.membership()
         } else if let Self::ParticipantRemoved(participant) = self {
             Some(MembershipChange::HearsNothing(vec![participant.user_id]))
         } else if let Self::ConversationRemoved(_, users) = self {

@@ -66,6 +66,24 @@ id!(
     AuditId
 );
 
+/// Whose log: a conversation's, which all its members hear, or what concerns one person alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LogId {
+    /// A conversation's.
+    Conversation(ConversationId),
+    /// A person's own.
+    Person(UserId),
+}
+
+impl std::fmt::Display for LogId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Conversation(id) => write!(f, "conversation {id}"),
+            Self::Person(id) => write!(f, "person {id}"),
+        }
+    }
+}
+
 impl UserId {
     /// A new id, ordered by time.
     pub fn new_v7() -> Self {

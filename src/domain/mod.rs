@@ -14,6 +14,7 @@ pub mod member;
 pub mod message;
 pub mod moderation;
 pub mod network;
+pub mod own;
 pub mod page;
 pub mod policy;
 pub mod preferences;

@@ -1,7 +1,5 @@
 //! From a command to the action that carries it out, and from its outcome to the answer: one arm per command.
 
-use std::collections::HashMap;
-
 use bytestring::ByteString;
 use serde_json::json;
 
@@ -18,7 +16,7 @@ use crate::{
     },
     wire::{
         command::Command,
-        event,
+        event::{self, HeadsView},
         messages::MessageView,
         presence::{PresenceView, PresentView},
         reactions::{React, ReactionsView},
@@ -69,8 +67,8 @@ pub async fn dispatch(session: &Session, reference: Option<&str>, command: Comma
             Ok(event::ack(reference, SyncView::from(answer)))
         }
         Command::Ping => {
-            let heads: HashMap<ConversationId, i64> = session.seat().heads().into_iter().collect();
-            Ok(event::ack(reference, json!({"heads": heads})))
+            let heads = session.seat().heads().into_iter().collect();
+            Ok(event::ack(reference, HeadsView { heads, own_seq: session.seat().own_seq() }))
         }
         Command::Authenticate(proof) => {
             session.renew(sessions::authenticate(ctx, &proof.token).await?)?;

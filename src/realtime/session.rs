@@ -101,10 +101,12 @@ async fn welcome(session: &Session, socket: &Socket, reference: Option<String>) 
     let (ctx, caller) = (&session.ctx, session.caller());
     let load = async {
         // Asked once the socket has its seat: from here on, a ban or a revocation finds it there.
-        let (user, memberships) = members::arrival(ctx, &caller).await?;
+        let (user, own_seq, memberships) = members::arrival(ctx, &caller).await?;
+        session.seat.stands_at(own_seq);
         let ready = ReadyView {
             session_id: caller.session_id,
             user: user.into(),
+            own_seq,
             heartbeat_interval_ms: ctx.settings.heartbeat_seconds * 1000,
             server_time: ctx.clock.now(),
         };

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     clock::Time,
     ids::{ConversationId, MessageId, UserId},
+    own::OwnPlace,
     preferences::{ConversationPreferences, Notify, Preferences},
 };
 
@@ -22,42 +23,81 @@ pub enum PersonalKind {
     Scheduled,
 }
 
+/// What changed, as the log says it: the tables say what it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What kind of own matter.
+    pub kind: PersonalKind,
+    /// Of which conversation.
+    pub conversation_id: Option<ConversationId>,
+    /// Of which message.
+    pub message_id: Option<MessageId>,
+    /// Of whom.
+    pub blocked_id: Option<UserId>,
+}
+
+impl Entry {
+    /// The settings of a conversation changed.
+    pub fn preferences(conversation: ConversationId) -> Self {
+        Self { conversation_id: Some(conversation), ..Self::of(PersonalKind::Preferences) }
+    }
+
+    /// A message was hidden.
+    pub fn hidden(conversation: ConversationId, message: MessageId) -> Self {
+        Self { message_id: Some(message), conversation_id: Some(conversation), ..Self::of(PersonalKind::Hidden) }
+    }
+
+    /// Somebody was blocked, or is no more.
+    pub fn block(blocked: UserId) -> Self {
+        Self { blocked_id: Some(blocked), ..Self::of(PersonalKind::Block) }
+    }
+
+    /// A message to be sent later changed.
+    pub fn scheduled(conversation: ConversationId, message: MessageId) -> Self {
+        Self { message_id: Some(message), conversation_id: Some(conversation), ..Self::of(PersonalKind::Scheduled) }
+    }
+
+    fn of(kind: PersonalKind) -> Self {
+        Self { kind, conversation_id: None, message_id: None, blocked_id: None }
+    }
+}
+
 /// Takes the next place in a person's own log, under their row's lock, and writes what changed.
-pub async fn log(
-    db: &mut PgConnection,
-    user: UserId,
-    kind: PersonalKind,
-    conversation: Option<ConversationId>,
-    message: Option<MessageId>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
+pub async fn log(db: &mut PgConnection, user_id: UserId, entry: Entry) -> sqlx::Result<OwnPlace> {
+    let seq = sqlx::query_scalar!(
         "with head as (
              update users
              set own_seq = own_seq + 1
              where id = $1
              returning own_seq)
-         insert into personal_changes (user_id, seq, kind, conversation_id, message_id)
-         select $1, own_seq, $2, $3, $4
-         from head",
-        user.0,
-        kind as PersonalKind,
-        conversation.map(|id| id.0),
-        message.map(|id| id.0),
+         insert into personal_changes (user_id, seq, kind, conversation_id, message_id, blocked_id)
+         select $1, own_seq, $2, $3, $4, $5
+         from head
+         returning seq",
+        user_id.0,
+        entry.kind as PersonalKind,
+        entry.conversation_id.map(|id| id.0),
+        entry.message_id.map(|id| id.0),
+        entry.blocked_id.map(|id| id.0),
     )
-    .execute(db)
+    .fetch_one(db)
     .await?;
-    Ok(())
+    Ok(OwnPlace { user_id, seq })
 }
 
-/// The same for the settings of many people at once, each of one conversation.
-pub async fn log_preferences(db: &mut PgConnection, changed: &[(UserId, ConversationId)]) -> sqlx::Result<()> {
+/// The same for the settings of many people at once, each of one conversation; in no order.
+pub async fn log_preferences(
+    db: &mut PgConnection,
+    changed: &[(UserId, ConversationId)],
+) -> sqlx::Result<Vec<(ConversationId, OwnPlace)>> {
     let (users, conversations): (Vec<_>, Vec<_>) = changed.iter().map(|(user, id)| (user.0, id.0)).unzip();
     // Locked by themselves and in order, so that two who do this wait for each other but never in a circle.
     sqlx::query!("select id from users where id = any($1) order by id for no key update", &users)
         .fetch_all(&mut *db)
         .await?;
-    sqlx::query!(
-        "with entry as materialized (
+    let rows = sqlx::query!(
+        r#"
+        with entry as materialized (
              select user_id, conversation_id,
                     row_number() over (partition by user_id order by conversation_id) as place,
                     count(*) over (partition by user_id) as many
@@ -71,13 +111,15 @@ pub async fn log_preferences(db: &mut PgConnection, changed: &[(UserId, Conversa
          insert into personal_changes (user_id, seq, kind, conversation_id)
          select entry.user_id, head.before + entry.place, 'preferences', entry.conversation_id
          from entry
-         join head on head.id = entry.user_id",
+         join head on head.id = entry.user_id
+         returning user_id as "user_id: UserId", seq, conversation_id as "conversation_id!: ConversationId"
+        "#,
         &users,
         &conversations,
     )
-    .execute(db)
+    .fetch_all(db)
     .await?;
-    Ok(())
+    Ok(rows.into_iter().map(|row| (row.conversation_id, OwnPlace { user_id: row.user_id, seq: row.seq })).collect())
 }
 
 /// Locks a person's own log until the transaction ends; false where the person is gone.
@@ -97,6 +139,56 @@ pub async fn lock(db: &mut PgConnection, user: UserId) -> sqlx::Result<bool> {
 /// The head of a person's own log.
 pub async fn head(db: &mut PgConnection, user: UserId) -> sqlx::Result<i64> {
     sqlx::query_scalar!("select own_seq from users where id = $1", user.0).fetch_one(db).await
+}
+
+/// The heads of many people's own logs.
+pub async fn heads(db: &mut PgConnection, users: &[UserId]) -> sqlx::Result<Vec<(UserId, i64)>> {
+    let rows = sqlx::query!(
+        r#"
+        select id as "id: UserId", own_seq
+        from users
+        where id = any($1)
+        "#,
+        users as &[UserId],
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.own_seq)).collect())
+}
+
+/// The entries of a person's own log after one place and up to another, in order; of what changed several times,
+/// only the last.
+pub async fn between(
+    db: &mut PgConnection,
+    user: UserId,
+    after: i64,
+    up_to: i64,
+) -> sqlx::Result<Vec<(OwnPlace, Entry)>> {
+    let rows = sqlx::query!(
+        r#"
+        select max(seq) as "seq!", kind as "kind: PersonalKind", conversation_id as "conversation_id: ConversationId",
+               message_id as "message_id: MessageId", blocked_id as "blocked_id: UserId"
+        from personal_changes
+        where user_id = $1 and seq > $2 and seq <= $3
+        group by kind, conversation_id, message_id, blocked_id
+        order by max(seq)
+        "#,
+        user.0,
+        after,
+        up_to,
+    )
+    .fetch_all(db)
+    .await?;
+    let entries = rows.into_iter().map(|row| {
+        let entry = Entry {
+            kind: row.kind,
+            conversation_id: row.conversation_id,
+            message_id: row.message_id,
+            blocked_id: row.blocked_id,
+        };
+        (OwnPlace { user_id: user, seq: row.seq }, entry)
+    });
+    Ok(entries.collect())
 }
 
 /// Locks one's settings of a conversation until the transaction ends. What is read afterwards is up to date.

@@ -157,6 +157,12 @@ pub async fn changed_after(db: &mut PgConnection, user: UserId, after: i64) -> s
     Ok(rows.fetch_all(db).await?.into_iter().map(Plan::from).collect())
 }
 
+/// Some of a person's plans, in no order.
+pub async fn by_ids(db: &mut PgConnection, user: UserId, ids: &[MessageId]) -> sqlx::Result<Vec<Plan>> {
+    let rows = select_plans!("where plan.user_id = $1 and plan.id = any($2)", user.0, ids as &[MessageId]);
+    Ok(rows.fetch_all(db).await?.into_iter().map(Plan::from).collect())
+}
+
 /// Claims plans whose time has come until the transaction ends, but for those that another node has claimed.
 pub async fn claim_due(db: &mut PgConnection, now: Time, limit: usize) -> sqlx::Result<Vec<Plan>> {
     let rows = select_plans!(

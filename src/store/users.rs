@@ -142,6 +142,35 @@ pub async fn find(db: impl PgExecutor<'_>, id: UserId) -> sqlx::Result<Option<Us
     .await
 }
 
+/// The same with the head of their own log, for one who comes.
+pub async fn arriving(db: impl PgExecutor<'_>, id: UserId) -> sqlx::Result<Option<(User, i64)>> {
+    let row = sqlx::query!(
+        r#"
+        select id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId",
+               email, metadata, roles, created_at, own_seq
+        from users
+        where id = $1
+        "#,
+        id.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| {
+        let user = User {
+            id: row.id,
+            external_id: row.external_id,
+            username: row.username,
+            display_name: row.display_name,
+            avatar: row.avatar,
+            email: row.email,
+            metadata: row.metadata,
+            roles: row.roles,
+            created_at: row.created_at,
+        };
+        (user, row.own_seq)
+    }))
+}
+
 /// People as others see them, in no order; who is not there is left out.
 pub async fn profiles(db: impl PgExecutor<'_>, ids: &[UserId]) -> sqlx::Result<Vec<Profile>> {
     sqlx::query_as!(

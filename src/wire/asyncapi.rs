@@ -6,7 +6,10 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{
     command::{Authenticate, ConversationTarget, DeleteMessage, MessageTarget},
     conversations::{ConversationView, OwnConversationView, ParticipantView},
-    event::{ConversationRefView, PreferencesChangeView, ReadyView, UnreadChangeView, UserRefView, WhereaboutsView},
+    event::{
+        ConversationRefView, DoubtView, HeadsView, PreferencesChangeView, ReadyView, UnreadChangeView, UserRefView,
+        WhereaboutsView,
+    },
     messages::{EditMessage, MessageView, SendMessage},
     presence::{PresenceView, SetPresence},
     problem::ProblemView,
@@ -120,7 +123,8 @@ fn commands(shapes: &mut Shapes) -> Vec<FrameKind> {
     add("presence:set", "Seem to be there in this way. The ack carries your presence.", vec![presence]);
     let sync = shapes.of::<Sync>();
     add("sync", "Ask what you missed; as `POST /sync`.", vec![sync]);
-    let ping = "Ask whether you missed something. The ack carries `heads` of what changed since the last.";
+    let ping =
+        "Ask whether you missed something. The ack carries `heads` of what changed since the last, and `own_seq`.";
     add("ping", ping, Vec::new());
     let auth = shapes.of::<Authenticate>();
     add("auth", "Prove who you are, at the beginning or before your token expires.", vec![auth]);
@@ -176,13 +180,14 @@ fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
         add(name, says, shapes.of::<PresenceView>());
     }
     let sync = "The server can't vouch that nothing was missed; call `sync`.";
-    add("sync:required", sync, shapes.of::<ConversationRefView>());
+    add("sync:required", sync, shapes.of::<DoubtView>());
     let acks = [
         shapes.of::<MessageView>(),
         shapes.of::<PlanView>(),
         shapes.of::<ReactionsView>(),
         shapes.of::<OwnReceiptView>(),
         shapes.of::<SyncView>(),
+        shapes.of::<HeadsView>(),
     ];
     add("ack", "A command was carried out; `data` depends on the command.", json!({"anyOf": acks}));
     kinds
@@ -238,7 +243,13 @@ fn event_payload(kind: &FrameKind) -> Value {
         "type": {"const": kind.name},
         "ref": {"type": "string", "description": "On an ack: that of the command."},
         "conversation_id": {"type": "string", "format": "uuid"},
-        "seq": {"type": "integer", "format": "int64", "description": "On events of the log, and only there."},
+        "seq": {"type": "integer", "format": "int64", "description": "On events of a conversation's log, and only there."},
+        "own_seq": {
+            "type": "integer",
+            "format": "int64",
+            "description": "On events of your own log, and only there: preferences, hidden messages, blocks, scheduled \
+                            messages. It goes up, and skips what a later entry makes void.",
+        },
         "data": kind.data.first(),
     }})
 }

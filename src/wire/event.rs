@@ -1,5 +1,7 @@
 //! What sockets are told: events, acks and errors, each rendered once.
 
+use std::collections::HashMap;
+
 use bytestring::ByteString;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -20,12 +22,13 @@ use super::{
 use crate::domain::{
     event::Event,
     ids::{ConversationId, SessionId, UserId},
+    own::OwnMatter,
     presence::Glimpse,
     receipt::ReceiptKind,
     scheduled::PlanState,
 };
 
-/// The envelope of an event. `seq` stands on events of the log, and only there.
+/// The envelope of an event. `seq` stands on events of a conversation's log, `own_seq` on those of one's own, and only there.
 #[derive(Serialize)]
 struct EventFrame<T> {
     #[serde(rename = "type")]
@@ -34,6 +37,8 @@ struct EventFrame<T> {
     conversation_id: Option<ConversationId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    own_seq: Option<i64>,
     data: T,
 }
 
@@ -65,6 +70,8 @@ pub struct ReadyView {
     pub session_id: Option<SessionId>,
     /// Whose socket it is.
     pub user: OwnUserView,
+    /// The number of the last entry of your own log. Where yours is lower, call `sync`.
+    pub own_seq: i64,
     /// How often the server pings; a peer silent for two of these is let go.
     pub heartbeat_interval_ms: u64,
     /// The server's clock.
@@ -78,6 +85,25 @@ pub struct ReadyView {
 pub struct ConversationRefView {
     /// Which.
     pub conversation_id: ConversationId,
+}
+
+/// What nobody can vouch for: a conversation, or without one what concerns you alone.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Doubt)]
+pub struct DoubtView {
+    /// Which conversation; absent where it is your own matters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+}
+
+/// How far logs have been told to this socket: whoever knows less has missed something, and calls `sync`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Heads)]
+pub struct HeadsView {
+    /// The `seq` that was told last, per conversation of which anything was told since the last time.
+    pub heads: HashMap<ConversationId, i64>,
+    /// The `own_seq` that was told last, or that of `ready`.
+    pub own_seq: i64,
 }
 
 /// Somebody in a conversation.
@@ -139,26 +165,37 @@ pub fn encode(event: &Event) -> ByteString {
             ReceiptKind::Read => render("message:read", event, AdvanceView::from(advance)),
         },
         Event::ReceiptsChanged(counts) => render("receipts:changed", event, ReceiptCountsView::from(counts)),
-        Event::SyncRequired(id) => render("sync:required", event, ConversationRefView { conversation_id: *id }),
-        _ => encode_personal(event),
+        Event::SyncRequired(id) => render("sync:required", event, DoubtView { conversation_id: Some(*id) }),
+        Event::OwnSyncRequired(_) => render("sync:required", event, DoubtView { conversation_id: None }),
+        Event::Own(own) => encode_own(event, &own.matter),
+        _ => encode_fleeting(event),
     }
 }
 
-/// Renders own matters and what is ephemeral.
-fn encode_personal(event: &Event) -> ByteString {
-    let whereabouts =
-        |glimpse: &Glimpse| WhereaboutsView { conversation_id: glimpse.conversation_id, user_id: glimpse.user_id };
-    match event {
-        Event::PreferencesUpdated(_, own) | Event::FloorMoved(_, own, _) => render(
+/// Renders an entry of somebody's own log.
+fn encode_own(event: &Event, matter: &OwnMatter) -> ByteString {
+    match matter {
+        OwnMatter::Preferences(own) | OwnMatter::Cleared(own, _) => render(
             "preferences:updated",
             event,
             PreferencesChangeView { conversation_id: own.conversation_id, preferences: own.preferences.clone().into() },
         ),
-        Event::MessageHidden(_, conversation_id, message_id) => render(
+        OwnMatter::Hidden(conversation_id, message_id) => render(
             "message:hidden",
             event,
             HiddenMessageView { conversation_id: *conversation_id, message_id: *message_id },
         ),
+        OwnMatter::Blocked(user_id) => render("block:added", event, UserRefView { user_id: *user_id }),
+        OwnMatter::Unblocked(user_id) => render("block:removed", event, UserRefView { user_id: *user_id }),
+        OwnMatter::Plan(plan) => render(plan_event(plan.state), event, PlanView::from(plan.as_ref().clone())),
+    }
+}
+
+/// Renders counts and what is ephemeral.
+fn encode_fleeting(event: &Event) -> ByteString {
+    let whereabouts =
+        |glimpse: &Glimpse| WhereaboutsView { conversation_id: glimpse.conversation_id, user_id: glimpse.user_id };
+    match event {
         Event::UnreadChanged(_, count, total) => render(
             "unread:changed",
             event,
@@ -169,9 +206,6 @@ fn encode_personal(event: &Event) -> ByteString {
                 total: *total,
             },
         ),
-        Event::BlockAdded(_, user_id) => render("block:added", event, UserRefView { user_id: *user_id }),
-        Event::BlockRemoved(_, user_id) => render("block:removed", event, UserRefView { user_id: *user_id }),
-        Event::PlanChanged(plan) => render(plan_event(plan.state), event, PlanView::from(plan.as_ref().clone())),
         Event::TypingStarted(glimpse) => render("typing:start", event, whereabouts(glimpse)),
         Event::TypingStopped(glimpse) => render("typing:stop", event, whereabouts(glimpse)),
         Event::ConversationJoined(glimpse) => render("conversation:joined", event, whereabouts(glimpse)),
@@ -203,7 +237,7 @@ pub struct PreferencesChangeView {
 
 /// Renders the first frame.
 pub fn ready(view: &ReadyView) -> ByteString {
-    text(&EventFrame { name: "ready", conversation_id: None, seq: None, data: view })
+    text(&EventFrame { name: "ready", conversation_id: None, seq: None, own_seq: None, data: view })
 }
 
 /// Renders the answer to a command that was carried out.
@@ -218,7 +252,8 @@ pub fn error(reference: Option<&str>, problem: &ProblemView) -> ByteString {
 
 fn render(name: &'static str, event: &Event, data: impl Serialize) -> ByteString {
     // Presence is about a person, even where it is told to those in a conversation.
-    text(&EventFrame { name, conversation_id: event.conversation_id(), seq: event.seq(), data })
+    let (conversation_id, own_seq) = (event.conversation_id(), event.own_place().map(|place| place.seq));
+    text(&EventFrame { name, conversation_id, seq: event.seq(), own_seq, data })
 }
 
 fn text(frame: &impl Serialize) -> ByteString {

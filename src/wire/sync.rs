@@ -69,6 +69,8 @@ pub struct SyncView {
     pub cursors: HashMap<ConversationId, i64>,
     /// Where your own matters now stand; opaque.
     pub own_cursor: String,
+    /// The number of the last entry of your own log that this tells: what `own_seq` of events goes on from.
+    pub own_seq: i64,
     /// Whether to merge and call again.
     pub has_more: bool,
 }
@@ -118,6 +120,7 @@ impl From<SyncAnswer> for SyncView {
             removed: answer.removed,
             own: answer.own.into(),
             cursors: answer.cursors,
+            own_seq: answer.own_cursor.seq,
             own_cursor: answer.own_cursor.to_string(),
             has_more: answer.has_more,
         }

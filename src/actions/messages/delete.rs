@@ -12,13 +12,14 @@ use crate::{
         event::Event,
         ids::{ConversationId, MessageId},
         message::{DeleteFor, Message},
+        own::OwnMatter,
         policy,
         user::Caller,
     },
     store::{
         changes::{Change, ChangeKind},
         messages,
-        personal::{self, PersonalKind},
+        personal::{self, Entry},
         receipts,
     },
 };
@@ -71,7 +72,7 @@ async fn for_me(ctx: &Context, caller: &Caller, conversation: ConversationId, id
     if !receipts::hide(&mut tx, conversation, caller.user_id, message.seq).await? {
         return Ok(message);
     }
-    personal::log(&mut tx, caller.user_id, PersonalKind::Hidden, Some(conversation), Some(id)).await?;
-    ctx.commit(tx, vec![Event::MessageHidden(caller.user_id, conversation, id)]).await?;
+    let place = personal::log(&mut tx, caller.user_id, Entry::hidden(conversation, id)).await?;
+    ctx.commit(tx, vec![Event::Own(place.of(OwnMatter::Hidden(conversation, id)))]).await?;
     Ok(message)
 }

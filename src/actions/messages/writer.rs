@@ -23,6 +23,7 @@ use crate::{
         ids::{ConversationId, MessageId, UserId},
         limits::Limit,
         message::{Draft, Message},
+        own::{OwnChange, OwnMatter},
         policy::rules::Rules,
         preferences::ConversationPreferences,
     },
@@ -125,7 +126,7 @@ pub struct Written {
     batch: Batch,
     stored: Stored,
     /// Who finds which conversation out of their archive again.
-    back: Vec<(UserId, ConversationPreferences)>,
+    back: Vec<OwnChange>,
     /// Whether there are pages to look at.
     is_linking: bool,
 }
@@ -246,18 +247,18 @@ async fn append(tx: &mut PgConnection, batch: &Batch) -> sqlx::Result<Vec<Conver
 }
 
 /// Takes conversations out of the archives of those whom their new messages concern. Mostly there are none.
-async fn bring_back(
-    ctx: &Context,
-    tx: &mut PgConnection,
-    missed: &[ConversationId],
-) -> sqlx::Result<Vec<(UserId, ConversationPreferences)>> {
+async fn bring_back(ctx: &Context, tx: &mut PgConnection, missed: &[ConversationId]) -> sqlx::Result<Vec<OwnChange>> {
     if missed.is_empty() {
         return Ok(Vec::new());
     }
     let back = personal::unarchive(tx, missed, ctx.clock.now()).await?;
     let changed: Vec<_> = back.iter().map(|(user, own)| (*user, own.conversation_id)).collect();
-    personal::log_preferences(tx, &changed).await?;
-    Ok(back)
+    let logged = personal::log_preferences(tx, &changed).await?.into_iter();
+    let places: HashMap<_, _> = logged.map(|(id, place)| ((place.user_id, id), place)).collect();
+    let change = |(user, own): (UserId, ConversationPreferences)| {
+        Some(places.get(&(user, own.conversation_id))?.of(OwnMatter::Preferences(own)))
+    };
+    Ok(back.into_iter().filter_map(change).collect())
 }
 
 async fn load_stored(tx: &mut PgConnection, items: &[Item], batch: &Batch, now: Time) -> sqlx::Result<Stored> {
@@ -279,7 +280,7 @@ async fn load_stored(tx: &mut PgConnection, items: &[Item], batch: &Batch, now: 
     Ok(stored)
 }
 
-async fn tell(ctx: &Context, batch: &Batch, back: Vec<(UserId, ConversationPreferences)>) {
+async fn tell(ctx: &Context, batch: &Batch, back: Vec<OwnChange>) {
     metrics::messages_sent(batch.new.len());
     if let Some(soonest) = batch.new.iter().filter_map(|new| new.message.expires_at).min() {
         ctx.expiry.set(soonest);
@@ -293,9 +294,9 @@ async fn tell(ctx: &Context, batch: &Batch, back: Vec<(UserId, ConversationPrefe
         }
         by_conversation.entry(conversation).or_default().push(envelope);
     }
-    for (user, own) in back {
-        let envelopes = by_conversation.entry(own.conversation_id).or_default();
-        envelopes.push(Envelope::of(&Event::PreferencesUpdated(user, own)));
+    for own in back {
+        let Some(conversation) = own.conversation_id() else { continue };
+        by_conversation.entry(conversation).or_default().push(Envelope::of(&Event::Own(own)));
     }
     for envelopes in by_conversation.into_values() {
         ctx.cluster.bus.publish(envelopes).await;

@@ -45,14 +45,15 @@ async fn send_some(ctx: &Context) -> Result<bool> {
     let mut settled = without_tombstones(ctx, &mut tx, settled).await?;
     // Own logs are always locked in this order, whichever node it is.
     settled.sort_by_key(|plan| plan.user_id);
-    for plan in &settled {
+    let mut events = Vec::with_capacity(settled.len());
+    for plan in settled {
         if plan.state == PlanState::Failed {
-            give_back_files(&mut tx, plan, ctx.clock.now()).await?;
+            give_back_files(&mut tx, &plan, ctx.clock.now()).await?;
         }
-        rows::update(&mut tx, plan).await?;
-        log(&mut tx, plan).await?;
+        rows::update(&mut tx, &plan).await?;
+        events.push(Event::Own(log(&mut tx, plan).await?));
     }
-    ctx.commit(tx, settled.into_iter().map(|plan| Event::PlanChanged(Box::new(plan))).collect()).await?;
+    ctx.commit(tx, events).await?;
     Ok(is_all_settled)
 }
 

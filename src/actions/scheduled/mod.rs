@@ -16,13 +16,14 @@ use crate::{
         ids::MessageId,
         limits::{self, Limit},
         message::Draft,
+        own::{OwnChange, OwnMatter},
         page::Page,
         scheduled::{self, Plan, PlanChange, PlanFilter, PlanState},
         user::Caller,
     },
     store::{
         conversations,
-        personal::{self, PersonalKind},
+        personal::{self, Entry},
         scheduled as rows,
         sending::{self, Facts, Question},
         taking,
@@ -59,8 +60,8 @@ pub async fn plan(ctx: &Context, caller: &Caller, draft: Draft, time: Time) -> R
 
     rows::insert(&mut tx, &plan, now).await?;
     keep_files(&mut tx, &plan).await?;
-    log(&mut tx, &plan).await?;
-    ctx.commit(tx, vec![Event::PlanChanged(Box::new(plan.clone()))]).await?;
+    let change = log(&mut tx, plan.clone()).await?;
+    ctx.commit(tx, vec![Event::Own(change)]).await?;
     ctx.plans.set(plan.scheduled_for);
     Ok(plan)
 }
@@ -134,8 +135,8 @@ pub async fn cancel(ctx: &Context, caller: &Caller, id: MessageId) -> Result<()>
 
 async fn save(ctx: &Context, mut tx: Transaction<'static, Postgres>, plan: &Plan) -> Result<()> {
     rows::update(&mut tx, plan).await?;
-    log(&mut tx, plan).await?;
-    ctx.commit(tx, vec![Event::PlanChanged(Box::new(plan.clone()))]).await
+    let change = log(&mut tx, plan.clone()).await?;
+    ctx.commit(tx, vec![Event::Own(change)]).await
 }
 
 /// Keeps a plan's files for its message.
@@ -153,10 +154,10 @@ async fn give_back_files(tx: &mut PgConnection, plan: &Plan, now: Time) -> Resul
 }
 
 /// Writes into its maker's own log that a plan changed.
-async fn log(tx: &mut PgConnection, plan: &Plan) -> Result<()> {
+async fn log(tx: &mut PgConnection, plan: Plan) -> Result<OwnChange> {
     let Draft { id, conversation_id, .. } = plan.draft;
-    personal::log(tx, plan.user_id, PersonalKind::Scheduled, Some(conversation_id), Some(id)).await?;
-    Ok(())
+    let place = personal::log(tx, plan.user_id, Entry::scheduled(conversation_id, id)).await?;
+    Ok(place.of(OwnMatter::Plan(Box::new(plan))))
 }
 
 /// Refuses what would be refused if it were sent now.

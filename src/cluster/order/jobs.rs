@@ -15,24 +15,23 @@ use crate::{
     cluster::bus::Envelope,
     domain::{
         error::{Error, Result},
-        ids::ConversationId,
+        ids::LogId,
     },
     telemetry::metrics,
 };
 
 /// Holes fetched at the same time.
 const FETCHES: usize = 8;
-/// Conversations whose heads are read at once.
+/// Logs whose heads are read at once.
 const HEADS: usize = 1000;
 
-/// Fetches a conversation's log above one entry, up to and with another, as it would be published now: ascending, each entry
-/// with what goes with it (`ConversationNew` before the participant who was added, if they are still in); and before all,
+/// Fetches a log above one entry, up to and with another, as it would be published now: ascending, each entry with what goes
+/// with it (`ConversationNew` before the participant who was added, if they are still in); and before all,
 /// `ConversationRemoved` for those who are gone now. All that the log still has of those entries must be there.
-pub type Refetch = Arc<dyn Fn(ConversationId, i64, i64) -> BoxFuture<'static, Result<Vec<Envelope>>> + Send + Sync>;
+pub type Refetch = Arc<dyn Fn(LogId, i64, i64) -> BoxFuture<'static, Result<Vec<Envelope>>> + Send + Sync>;
 
-/// Reads the heads of conversations' logs; those that are gone are absent.
-pub type Heads =
-    Arc<dyn Fn(Vec<ConversationId>) -> BoxFuture<'static, Result<Vec<(ConversationId, i64)>>> + Send + Sync>;
+/// Reads the heads of logs; those that are gone are absent.
+pub type Heads = Arc<dyn Fn(Vec<LogId>) -> BoxFuture<'static, Result<Vec<(LogId, i64)>>> + Send + Sync>;
 
 /// The logs in PostgreSQL, as far as the orderer needs them.
 #[derive(Clone)]
@@ -51,7 +50,7 @@ pub enum Done {
     /// A hole could not be read.
     Failed(Hole),
     /// How far the logs go.
-    Checked(Trust, Vec<(ConversationId, i64)>),
+    Checked(Trust, Vec<(LogId, i64)>),
 }
 
 /// Reading that is under way, or waits for its turn.
@@ -61,8 +60,8 @@ pub struct Jobs {
     holes: HashMap<task::Id, Hole>,
     to_fetch: VecDeque<Hole>,
     checks: JoinSet<Done>,
-    /// Conversations to be checked once the check that is under way, and older than the doubt, has ended.
-    to_check: Option<Vec<ConversationId>>,
+    /// Logs to be checked once the check that is under way, and older than the doubt, has ended.
+    to_check: Option<Vec<LogId>>,
 }
 
 impl Jobs {
@@ -78,25 +77,25 @@ impl Jobs {
         while self.fetches.len() < FETCHES
             && let Some(hole) = self.to_fetch.pop_front()
         {
-            debug!(conversation.id = %hole.conversation_id, hole.after, hole.up_to, "Fetching missing events");
+            debug!(log = %hole.log, hole.after, hole.up_to, "Fetching missing events");
             metrics::missing_events_fetched();
-            let fetch = (self.log.refetch)(hole.conversation_id, hole.after, hole.up_to);
+            let fetch = (self.log.refetch)(hole.log, hole.after, hole.up_to);
             self.holes.insert(self.fetches.spawn(fetch).id(), hole);
         }
     }
 
-    /// Reads how far the logs of these conversations go. One look at a time: a first one is skipped while another is under way.
-    pub fn check(&mut self, trust: Trust, conversations: Vec<ConversationId>) {
+    /// Reads how far these logs go. One look at a time: a first one is skipped while another is under way.
+    pub fn check(&mut self, trust: Trust, logs: Vec<LogId>) {
         if !self.checks.is_empty() {
             if trust == Trust::AtOnce {
-                self.to_check = Some(conversations);
+                self.to_check = Some(logs);
             }
             return;
         }
         let heads = Arc::clone(&self.log.heads);
         self.checks.spawn(async move {
-            let mut found = Vec::with_capacity(conversations.len());
-            for ids in conversations.chunks(HEADS) {
+            let mut found = Vec::with_capacity(logs.len());
+            for ids in logs.chunks(HEADS) {
                 match heads(ids.to_vec()).await {
                     Ok(some) => found.extend(some),
                     Err(error) => warn!("Cannot check whether events are missing: {error}"),
@@ -119,8 +118,8 @@ impl Jobs {
                 Some(fetched.map_or_else(|error| failed(hole, &error), |envelopes| Done::Fetched(hole, envelopes)))
             }
             Some(checked) = self.checks.join_next() => {
-                if let Some(conversations) = self.to_check.take() {
-                    self.check(Trust::AtOnce, conversations);
+                if let Some(logs) = self.to_check.take() {
+                    self.check(Trust::AtOnce, logs);
                 }
                 checked.inspect_err(|error| warn!(%error, "A check for missing events broke off")).ok()
             }
@@ -131,6 +130,6 @@ impl Jobs {
 
 fn failed(hole: Hole, error: &Error) -> Done {
     let source = error.source().map(ToString::to_string);
-    warn!(conversation.id = %hole.conversation_id, source, "Cannot fetch missing events: {error}");
+    warn!(log = %hole.log, source, "Cannot fetch missing events: {error}");
     Done::Failed(hole)
 }

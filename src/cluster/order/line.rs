@@ -1,4 +1,4 @@
-//! One conversation's line in the [sequencer](super::sequencer): where it stands, what came early, and how its repair goes.
+//! One log's line in the [sequencer](super::sequencer): where it stands, what came early, and how its repair goes.
 
 use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
@@ -9,18 +9,18 @@ use crate::{
     cluster::bus::Envelope,
     domain::{
         event::{Audience, MembershipChange},
-        ids::ConversationId,
+        ids::LogId,
     },
 };
 
 /// What an envelope takes besides its text, roughly.
 const ENVELOPE_BYTES: usize = 256;
 
-/// One committed change of one log: consecutive entries, with the own matters that go with them.
+/// One committed change of one log: consecutive entries, with what is told together with them.
 #[derive(Debug)]
 pub struct Change {
     /// Whose log.
-    pub conversation_id: ConversationId,
+    pub log: LogId,
     /// Its first entry.
     pub first_seq: i64,
     /// Its last entry.
@@ -40,7 +40,7 @@ pub enum Repair {
     Fetching(Hole),
 }
 
-/// Where one conversation stands on this node.
+/// Where one log stands on this node.
 #[derive(Debug)]
 pub struct Line {
     /// The entry to be told next.
@@ -64,9 +64,9 @@ impl Change {
         let mut changes: Vec<Self> = Vec::new();
         let mut places = HashMap::new();
         for envelope in &envelopes {
-            let (Some(id), Some(seq)) = (envelope.conversation_id, envelope.seq) else { continue };
-            let place = *places.entry(id).or_insert_with(|| {
-                changes.push(Self { conversation_id: id, first_seq: seq, last_seq: seq, envelopes: Vec::new() });
+            let Some((log, seq)) = envelope.place() else { continue };
+            let place = *places.entry(log).or_insert_with(|| {
+                changes.push(Self { log, first_seq: seq, last_seq: seq, envelopes: Vec::new() });
                 changes.len() - 1
             });
             let change = &mut changes[place];
@@ -77,28 +77,36 @@ impl Change {
         }
         let mut place = 0;
         for envelope in envelopes {
-            let own = envelope.conversation_id.and_then(|id| places.get(&id));
-            place = own.copied().unwrap_or(place);
+            let beside = || envelope.conversation_id.map(LogId::Conversation);
+            let log = envelope.place().map(|(log, _)| log).or_else(beside);
+            place = log.and_then(|log| places.get(&log)).copied().unwrap_or(place);
             changes[place].envelopes.push(envelope);
         }
         (Vec::new(), changes)
     }
 
-    /// Whether somebody hears the conversation from this change on.
-    pub fn admits(&self) -> bool {
-        self.envelopes.iter().any(|envelope| matches!(envelope.membership, Some(MembershipChange::Hears { .. })))
+    /// The conversations that somebody hears from this change on, and the first entry that they hear.
+    pub fn admissions(&self) -> Vec<(LogId, i64)> {
+        let admission = |envelope: &Envelope| match (self.log, &envelope.membership) {
+            (LogId::Conversation(_), Some(MembershipChange::Hears { .. })) => Some((self.log, self.first_seq)),
+            (LogId::Person(_), Some(MembershipChange::Hears { head_seq, .. })) => {
+                Some((LogId::Conversation(envelope.conversation_id?), head_seq + 1))
+            }
+            (_, Some(MembershipChange::HearsNothing(_)) | None) => None,
+        };
+        self.envelopes.iter().filter_map(admission).collect()
     }
 
-    /// What is left to tell of a change whose entries have been fetched, or will be: own matters without a membership.
+    /// What is left to tell of a change whose entries have been fetched, or will be: what is of no log, without a membership.
     pub fn late(self) -> impl Iterator<Item = Envelope> {
-        self.envelopes.into_iter().filter(|envelope| envelope.seq.is_none() && envelope.membership.is_none())
+        self.envelopes.into_iter().filter(|envelope| envelope.place().is_none() && envelope.membership.is_none())
     }
 
-    /// What is left to tell of a change of a conversation that nobody here is in: own matters.
+    /// What is left to tell of a change of a log that nobody here listens to: what is of no log, and for one person.
     pub fn personal(self) -> impl Iterator<Item = Envelope> {
         self.envelopes
             .into_iter()
-            .filter(|envelope| envelope.seq.is_none() && matches!(envelope.audience, Audience::Users(_)))
+            .filter(|envelope| envelope.place().is_none() && matches!(envelope.audience, Audience::Users(_)))
     }
 
     /// About how much memory it takes.

@@ -1,4 +1,4 @@
-//! The orderer: one task per node that sees to it that every conversation is told gapless and in order.
+//! The orderer: one task per node that sees to it that every log is told gapless and in order.
 //!
 //! Invariants: only this task hands deliveries to the workers, so that all of them see one order. It never waits for PostgreSQL:
 //! fetches and checks are jobs beside it. It may wait for a worker, whose hub only moves memory; therefore a hub
@@ -29,7 +29,7 @@ use self::{
 use super::bus::{Delivery, Envelope};
 use crate::domain::{
     event::{Event, Revocation},
-    ids::{ConversationId, UserId},
+    ids::{ConversationId, LogId, UserId},
 };
 
 /// Things to be told that may wait for the orderer before those who publish wait for it.
@@ -94,25 +94,25 @@ impl Order {
         receiver
     }
 
-    /// Counts a listener of a conversation; says how far it has been told here.
-    pub fn track(&self, conversation_id: ConversationId, head_seq: i64) -> i64 {
+    /// Counts a listener of a log; says how far it has been told here.
+    pub fn track(&self, log: LogId, head_seq: i64) -> i64 {
         let mut sequencer = self.shared.sequencer();
         let alarm = sequencer.next_alarm();
-        let told = sequencer.track(conversation_id, head_seq, Instant::now());
+        let told = sequencer.track(log, head_seq, Instant::now());
         if sequencer.next_alarm() != alarm {
             self.shared.tracked.notify_one();
         }
         told
     }
 
-    /// Whether a conversation has a line.
-    pub fn is_tracked(&self, conversation_id: ConversationId) -> bool {
-        self.shared.sequencer().is_tracked(conversation_id)
+    /// Whether a log has a line.
+    pub fn is_tracked(&self, log: LogId) -> bool {
+        self.shared.sequencer().is_tracked(log)
     }
 
     /// Counts a listener off.
-    pub fn untrack(&self, conversation_id: ConversationId) {
-        self.shared.sequencer().untrack(conversation_id, Instant::now());
+    pub fn untrack(&self, log: LogId) {
+        self.shared.sequencer().untrack(log, Instant::now());
     }
 }
 
@@ -208,7 +208,8 @@ impl Orderer {
         }
         let envelope = |telling| match telling {
             Telling::Event(envelope) => envelope,
-            Telling::SyncRequired(id) => Envelope::of(&Event::SyncRequired(id)),
+            Telling::SyncRequired(LogId::Conversation(id)) => Envelope::of(&Event::SyncRequired(id)),
+            Telling::SyncRequired(LogId::Person(id)) => Envelope::of(&Event::OwnSyncRequired(id)),
         };
         self.deliver(&Delivery::Events(tellings.into_iter().map(envelope).collect())).await;
     }

@@ -1,6 +1,7 @@
-//! Puts what arrives into the order of each conversation's log, and says what is missing. Pure: fed with changes and the time.
+//! Puts what arrives into the order of each log, a conversation's or a person's own, and says what is missing. Pure: fed
+//! with changes and the time.
 //!
-//! A *line* stands for a conversation that somebody on this node listens to. Its invariant: everything below `next_seq` has
+//! A *line* stands for a log that somebody on this node listens to. Its invariant: everything below `next_seq` has
 //! been told here, in order, and nothing at or above it has.
 //!
 //! # Who joins hears everything
@@ -9,7 +10,7 @@
 //! hub may take its time.
 //!
 //! # Why late changes lose their memberships
-//! A change that arrives after it was fetched has been told already, up to its own matters, which a fetch does not know. Those are
+//! A change that arrives after it was fetched has been told already, up to what is of no log, which a fetch does not know. Those are
 //! told late; an admission is not, for the person may have been removed since, and the fetch has told what still holds.
 
 use std::{
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 use super::line::{Change, Line, Repair};
 use crate::{
     cluster::bus::Envelope,
-    domain::{event::MembershipChange, ids::ConversationId},
+    domain::{event::MembershipChange, ids::LogId},
 };
 
 /// How long an early change waits for those before it.
@@ -39,14 +40,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Early changes are held up to so many bytes of text; beyond that they are fetched again instead.
 const HELD_BYTES: usize = 32 * 1024 * 1024;
-/// Conversations without a line whose last entry is remembered, in each of two generations.
+/// Logs without a line whose last entry is remembered, in each of two generations.
 const REMEMBERED: usize = 65_536;
 
-/// Entries of a conversation's log that are missing here: above `after`, up to and with `up_to`.
+/// Entries of a log that are missing here: above `after`, up to and with `up_to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hole {
     /// Whose log.
-    pub conversation_id: ConversationId,
+    pub log: LogId,
     /// The last entry that is known.
     pub after: i64,
     /// The last entry that is missing.
@@ -68,36 +69,36 @@ pub enum Trust {
 pub enum Telling {
     /// To those whom it concerns.
     Event(Envelope),
-    /// The conversation's members should sync, for what they miss cannot be fetched.
-    SyncRequired(ConversationId),
+    /// Those who hear the log should sync, for what they miss cannot be fetched.
+    SyncRequired(LogId),
 }
 
 /// All lines of this node.
 #[derive(Debug, Default)]
 pub struct Sequencer {
-    lines: HashMap<ConversationId, Line>,
-    alarms: BTreeSet<(Instant, ConversationId)>,
+    lines: HashMap<LogId, Line>,
+    alarms: BTreeSet<(Instant, LogId)>,
     held_bytes: usize,
-    passed: [HashMap<ConversationId, i64>; 2],
+    passed: [HashMap<LogId, i64>; 2],
 }
 
 impl Sequencer {
-    /// Somebody listens to a conversation of which they know everything up to `head_seq`. Says up to where it has been told here.
-    pub fn track(&mut self, conversation_id: ConversationId, head_seq: i64, now: Instant) -> i64 {
-        let passed = self.passed_seq(conversation_id);
-        let line = self.lines.entry(conversation_id).or_insert_with(|| Line::starting_at(head_seq + 1));
+    /// Somebody listens to a log of which they know everything up to `head_seq`. Says up to where it has been told here.
+    pub fn track(&mut self, log: LogId, head_seq: i64, now: Instant) -> i64 {
+        let passed = self.passed_seq(log);
+        let line = self.lines.entry(log).or_insert_with(|| Line::starting_at(head_seq + 1));
         line.listen();
         line.known_seq = line.known_seq.max(head_seq).max(passed);
         let told = line.next_seq - 1;
         // What passed before anybody listened will not come again.
         let patience = if passed > told { Duration::ZERO } else { PATIENCE };
-        self.review(conversation_id, now + patience);
+        self.review(log, now + patience);
         told
     }
 
     /// A listener went. The line is kept for a while, so that one who comes back, or was just admitted, finds it in order.
-    pub fn untrack(&mut self, conversation_id: ConversationId, now: Instant) {
-        if let Some(line) = self.lines.get_mut(&conversation_id) {
+    pub fn untrack(&mut self, log: LogId, now: Instant) {
+        if let Some(line) = self.lines.get_mut(&log) {
             line.unlisten(now + LINGER);
         }
     }
@@ -116,14 +117,14 @@ impl Sequencer {
     /// The holes that have waited long enough; each is handed out once, and must be answered with [`Self::fetched`].
     pub fn due(&mut self, now: Instant) -> Vec<Hole> {
         let mut holes = Vec::new();
-        while let Some(&(at, conversation_id)) = self.alarms.first()
+        while let Some(&(at, log)) = self.alarms.first()
             && at <= now
         {
             self.alarms.pop_first();
-            let Some(line) = self.lines.get_mut(&conversation_id) else { continue };
+            let Some(line) = self.lines.get_mut(&log) else { continue };
             let after = line.next_seq - 1;
             let up_to = line.missing_up_to().min(after + PAGE);
-            let hole = Hole { conversation_id, after, up_to };
+            let hole = Hole { log, after, up_to };
             line.repair = Repair::Fetching(hole);
             holes.push(hole);
         }
@@ -137,14 +138,14 @@ impl Sequencer {
 
     /// Takes what a hole held: all that is left of those entries in the log.
     pub fn fetched(&mut self, hole: Hole, envelopes: Vec<Envelope>, now: Instant, out: &mut Vec<Telling>) {
-        let Hole { conversation_id, after, up_to } = hole;
+        let Hole { log, after, up_to } = hole;
         let Some(line) = self.fetching(hole) else { return };
         line.failures = 0;
-        line.take(Change { conversation_id, first_seq: after + 1, last_seq: up_to, envelopes }, out);
+        line.take(Change { log, first_seq: after + 1, last_seq: up_to, envelopes }, out);
         let released = line.release(out);
         self.held_bytes -= released;
         let patience = if up_to == after + PAGE { Duration::ZERO } else { PATIENCE };
-        self.review(conversation_id, now + patience);
+        self.review(log, now + patience);
     }
 
     /// A hole could not be fetched. It stays open, and is tried again: skipping it could leave somebody listening who was removed in it.
@@ -152,33 +153,33 @@ impl Sequencer {
         let Some(line) = self.fetching(hole) else { return };
         line.failures = line.failures.saturating_add(1);
         if line.failures.is_multiple_of(TRIES) && line.is_behind() {
-            out.push(Telling::SyncRequired(hole.conversation_id));
+            out.push(Telling::SyncRequired(hole.log));
         }
         let pause = FIRST_PAUSE.saturating_mul(1 << line.failures.min(16)).min(LONGEST_PAUSE);
-        self.review(hole.conversation_id, now + pause);
+        self.review(hole.log, now + pause);
     }
 
     /// Compares the lines with the heads of the logs.
-    pub fn check(&mut self, heads: &[(ConversationId, i64)], trust: Trust, now: Instant) {
-        for &(conversation_id, head_seq) in heads {
-            let Some(line) = self.lines.get_mut(&conversation_id) else { continue };
+    pub fn check(&mut self, heads: &[(LogId, i64)], trust: Trust, now: Instant) {
+        for &(log, head_seq) in heads {
+            let Some(line) = self.lines.get_mut(&log) else { continue };
             let was_behind = line.suspected_seq.is_some_and(|seq| seq >= line.next_seq);
             line.suspected_seq = (head_seq >= line.next_seq).then_some(head_seq);
             if was_behind || trust == Trust::AtOnce {
                 line.known_seq = line.known_seq.max(head_seq);
-                self.review(conversation_id, now + PATIENCE);
+                self.review(log, now + PATIENCE);
             }
         }
     }
 
-    /// The conversations that have a line.
-    pub fn tracked(&self) -> Vec<ConversationId> {
+    /// The logs that have a line.
+    pub fn tracked(&self) -> Vec<LogId> {
         self.lines.keys().copied().collect()
     }
 
-    /// Whether a conversation has a line.
-    pub fn is_tracked(&self, conversation_id: ConversationId) -> bool {
-        self.lines.contains_key(&conversation_id)
+    /// Whether a log has a line.
+    pub fn is_tracked(&self, log: LogId) -> bool {
+        self.lines.contains_key(&log)
     }
 
     /// Forgets lines that nobody came back to, and what passed long ago.
@@ -202,19 +203,19 @@ impl Sequencer {
         if let (Some(MembershipChange::Hears { head_seq, .. }), Some(id)) =
             (&envelope.membership, envelope.conversation_id)
         {
-            self.admit(id, head_seq + 1, now);
+            self.admit(LogId::Conversation(id), head_seq + 1, now);
         }
         out.push(Telling::Event(envelope));
     }
 
     /// Takes a change of one log.
     fn take(&mut self, change: Change, now: Instant, out: &mut Vec<Telling>) {
-        let (id, last_seq) = (change.conversation_id, change.last_seq);
-        if change.admits() {
-            self.admit(id, change.first_seq, now);
+        let (log, last_seq) = (change.log, change.last_seq);
+        for (admitting, next_seq) in change.admissions() {
+            self.admit(admitting, next_seq, now);
         }
-        let Some(line) = self.lines.get_mut(&id) else {
-            self.pass_by(id, last_seq);
+        let Some(line) = self.lines.get_mut(&log) else {
+            self.pass_by(log, last_seq);
             return out.extend(change.personal().map(Telling::Event));
         };
         let (told, fits) = (line.next_seq, self.held_bytes + change.bytes() <= HELD_BYTES);
@@ -228,29 +229,29 @@ impl Sequencer {
             out.extend(change.late().map(Telling::Event));
         }
         if line.next_seq > told {
-            self.calm(id);
+            self.calm(log);
         }
-        self.review(id, now + PATIENCE);
+        self.review(log, now + PATIENCE);
     }
 
     /// Makes sure that somebody who may be on this node, and was just admitted, finds a line.
-    fn admit(&mut self, conversation_id: ConversationId, next_seq: i64, now: Instant) {
-        let passed = self.passed_seq(conversation_id);
+    fn admit(&mut self, log: LogId, next_seq: i64, now: Instant) {
+        let passed = self.passed_seq(log);
         let mut is_new = false;
-        let line = self.lines.entry(conversation_id).or_insert_with(|| {
+        let line = self.lines.entry(log).or_insert_with(|| {
             is_new = true;
             Line::starting_at(next_seq)
         });
         line.linger(now + LINGER);
         if is_new {
             line.known_seq = line.known_seq.max(passed);
-            self.review(conversation_id, now);
+            self.review(log, now);
         }
     }
 
     /// The line whose hole was being fetched, unless it has been forgotten since.
     fn fetching(&mut self, hole: Hole) -> Option<&mut Line> {
-        let line = self.lines.get_mut(&hole.conversation_id)?;
+        let line = self.lines.get_mut(&hole.log)?;
         if line.repair != Repair::Fetching(hole) {
             return None;
         }
@@ -259,44 +260,44 @@ impl Sequencer {
     }
 
     /// Clears a line's alarm: it moved, so what is missing now has not been missing for as long.
-    fn calm(&mut self, conversation_id: ConversationId) {
-        if let Some(line) = self.lines.get_mut(&conversation_id)
+    fn calm(&mut self, log: LogId) {
+        if let Some(line) = self.lines.get_mut(&log)
             && let Repair::Waiting(at) = line.repair
         {
             line.repair = Repair::Idle;
-            self.alarms.remove(&(at, conversation_id));
+            self.alarms.remove(&(at, log));
         }
     }
 
     /// Sets or clears a line's alarm, as it has a hole or not. An alarm that is set is never put off.
-    fn review(&mut self, conversation_id: ConversationId, at: Instant) {
-        let Some(line) = self.lines.get_mut(&conversation_id) else { return };
+    fn review(&mut self, log: LogId, at: Instant) {
+        let Some(line) = self.lines.get_mut(&log) else { return };
         let at = match line.repair {
             Repair::Fetching(_) => return,
             Repair::Waiting(set) => set.min(at),
             Repair::Idle => at,
         };
-        self.calm(conversation_id);
-        if let Some(line) = self.lines.get_mut(&conversation_id)
+        self.calm(log);
+        if let Some(line) = self.lines.get_mut(&log)
             && line.is_behind()
         {
             line.repair = Repair::Waiting(at);
-            self.alarms.insert((at, conversation_id));
+            self.alarms.insert((at, log));
         }
     }
 
     /// The last entry that passed while nobody listened, as far as it is remembered; 0 where it is not.
-    fn passed_seq(&self, conversation_id: ConversationId) -> i64 {
-        self.passed.iter().filter_map(|seqs| seqs.get(&conversation_id)).copied().max().unwrap_or(0)
+    fn passed_seq(&self, log: LogId) -> i64 {
+        self.passed.iter().filter_map(|seqs| seqs.get(&log)).copied().max().unwrap_or(0)
     }
 
     /// Remembers that an entry passed while nobody listened.
-    fn pass_by(&mut self, conversation_id: ConversationId, seq: i64) {
-        let seq = self.passed_seq(conversation_id).max(seq);
+    fn pass_by(&mut self, log: LogId, seq: i64) {
+        let seq = self.passed_seq(log).max(seq);
         if self.passed[0].len() >= REMEMBERED {
             self.age_passed();
         }
-        self.passed[0].insert(conversation_id, seq);
+        self.passed[0].insert(log, seq);
     }
 
     fn age_passed(&mut self) {

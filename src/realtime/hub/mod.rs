@@ -9,7 +9,8 @@
 //! ```text
 //! let seat = hub.join(arrival, socket.mailbox().clone());
 //! seat.subscribe(async {
-//!     let memberships = conversations::memberships(&ctx, &caller).await?;
+//!     let (user, own_seq, memberships) = members::arrival(&ctx, &caller).await?;
+//!     seat.stands_at(own_seq);
 //!     socket.mailbox().reply(frames::text(&ready));
 //!     Ok(memberships)
 //! }).await?;
@@ -40,7 +41,7 @@ use crate::{
     domain::{
         clock::Time,
         event::Revocation,
-        ids::{ConversationId, SessionId, UserId},
+        ids::{ConversationId, LogId, SessionId, UserId},
     },
 };
 
@@ -69,12 +70,9 @@ pub struct Arrival {
 pub type Membership = (ConversationId, i64, i64);
 
 impl Hub {
-    /// An empty hub. It tells `track` of the first socket that hears a conversation, with how far its log is known, and is
-    /// answered with how far it has been told here; it tells `untrack` of the last.
-    pub fn new(
-        track: impl Fn(ConversationId, i64) -> i64 + 'static,
-        untrack: impl Fn(ConversationId) + 'static,
-    ) -> Self {
+    /// An empty hub. It tells `track` of the first socket that hears a log, with how far that is known, and is answered with
+    /// how far it has been told here; it tells `untrack` of the last.
+    pub fn new(track: impl Fn(LogId, i64) -> i64 + 'static, untrack: impl Fn(LogId) + 'static) -> Self {
         let tracker = Tracker { track: Box::new(track), untrack: Box::new(untrack) };
         Self(Rc::new(RefCell::new(People::new(Rooms::new(tracker)))))
     }
@@ -150,6 +148,16 @@ impl Seat {
             }
         }
         Ok(())
+    }
+
+    /// Up to where the socket's person knows their own log before they hear it; to be said while `load` runs.
+    pub fn stands_at(&self, own_seq: i64) {
+        self.hub.people().stand_at(self.id, own_seq);
+    }
+
+    /// Up to where the socket has been told its person's own log, or knew it.
+    pub fn own_seq(&self) -> i64 {
+        self.hub.people().own_seq(self.id)
     }
 
     /// Whether the socket hears a conversation.

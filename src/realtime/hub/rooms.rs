@@ -6,14 +6,14 @@ use std::collections::HashMap;
 
 use slab::Slab;
 
-use crate::domain::ids::ConversationId;
+use crate::domain::ids::{ConversationId, LogId};
 
-/// The node's ear, told which conversations anybody on this worker hears.
+/// The node's ear, told which logs anybody on this worker hears.
 pub(super) struct Tracker {
     /// The first one came, knowing the log up to here. Answers with how far it has been told on this node.
-    pub track: Box<dyn Fn(ConversationId, i64) -> i64>,
+    pub track: Box<dyn Fn(LogId, i64) -> i64>,
     /// The last one went.
-    pub untrack: Box<dyn Fn(ConversationId)>,
+    pub untrack: Box<dyn Fn(LogId)>,
 }
 
 /// All rooms of a worker.
@@ -73,7 +73,7 @@ impl Rooms {
     pub fn enter(&mut self, conversation_id: ConversationId, head_seq: i64, listener: Listener) -> Option<u32> {
         let Self { open, tracker, .. } = self;
         let id = *self.by_conversation.entry(conversation_id).or_insert_with(|| {
-            let head_seq = (tracker.track)(conversation_id, head_seq);
+            let head_seq = (tracker.track)(LogId::Conversation(conversation_id), head_seq);
             open.insert(Room { conversation_id, listeners: Vec::new(), head_seq, told_at: 0, viewers: 0 }) as u32
         });
         let room = &mut open[id as usize];
@@ -104,8 +104,18 @@ impl Rooms {
         if room.listeners.is_empty() {
             let conversation_id = self.open.remove(id as usize).conversation_id;
             self.by_conversation.remove(&conversation_id);
-            (self.tracker.untrack)(conversation_id);
+            self.untrack(LogId::Conversation(conversation_id));
         }
+    }
+
+    /// A log of which this worker has no listener gets one, who knows it up to `head_seq`. Answers with how far it has been told.
+    pub fn track(&self, log: LogId, head_seq: i64) -> i64 {
+        (self.tracker.track)(log, head_seq)
+    }
+
+    /// The last one went.
+    pub fn untrack(&self, log: LogId) {
+        (self.tracker.untrack)(log);
     }
 
     /// Notes that somebody who hears it has it open, or no more.

@@ -233,7 +233,7 @@ async fn a_command_without_a_ref_is_acknowledged_without_one() {
 
     socket.sends_frame(&json!({"type": "ping"})).await;
 
-    assert_eq!(socket.hears("ack").await, json!({"type": "ack", "data": {"heads": {}}}));
+    assert_eq!(socket.hears("ack").await, json!({"type": "ack", "data": {"heads": {}, "own_seq": 0}}));
 }
 
 fn with(target: &Value, fields: Value) -> Value {

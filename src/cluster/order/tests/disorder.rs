@@ -1,4 +1,4 @@
-//! Under seeded disorder, each conversation is told gapless and in order.
+//! Under seeded disorder, each log is told gapless and in order.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,17 +6,18 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::{
     super::sequencer::{Hole, Telling, Trust},
-    Bench, conversation, entry_of,
+    Bench, entry_of, log, person,
 };
-use crate::{cluster::bus::Envelope, domain::ids::ConversationId};
+use crate::{cluster::bus::Envelope, domain::ids::LogId};
 
-/// Whatever is lost, doubled or late, each conversation is told gapless and in order.
+/// Whatever is lost, doubled or late, each log is told gapless and in order.
 #[test]
 fn any_disorder_and_loss_ends_gapless_and_in_order() {
     for seed in 0..300 {
         let mut random = StdRng::seed_from_u64(seed);
         let mut bench = Bench::new();
-        let heads: BTreeMap<_, _> = (1..=4).map(|n| (conversation(n), random.random_range(1..80))).collect();
+        let logs = [log(1), log(2), log(3), LogId::Person(person(1))];
+        let heads: BTreeMap<_, _> = logs.map(|log| (log, random.random_range(1..80))).into();
         for &id in heads.keys() {
             bench.sequencer.track(id, 0, bench.now);
         }
@@ -40,7 +41,7 @@ fn any_disorder_and_loss_ends_gapless_and_in_order() {
 }
 
 /// All entries in changes of one to three, of which some are lost, some come twice, and all are shuffled.
-fn disorder(heads: &BTreeMap<ConversationId, i64>, random: &mut impl Rng) -> Vec<Vec<Envelope>> {
+fn disorder(heads: &BTreeMap<LogId, i64>, random: &mut impl Rng) -> Vec<Vec<Envelope>> {
     let mut publishes = Vec::new();
     for (&id, &head) in heads {
         let mut next = 1;
@@ -62,16 +63,15 @@ fn repair(bench: &mut Bench, holes: Vec<Hole>, random: &mut impl Rng) {
         if random.random_bool(0.3) {
             bench.sequencer.failed(hole, bench.now, &mut bench.told);
         } else {
-            let entries: Vec<_> =
-                (hole.after + 1..=hole.up_to).map(|seq| entry_of(hole.conversation_id, seq)).collect();
+            let entries: Vec<_> = (hole.after + 1..=hole.up_to).map(|seq| entry_of(hole.log, seq)).collect();
             bench.fetched(hole, entries);
         }
     }
 }
 
-fn seq_in(telling: &Telling, id: ConversationId) -> Option<i64> {
+fn seq_in(telling: &Telling, id: LogId) -> Option<i64> {
     match telling {
-        Telling::Event(envelope) if envelope.conversation_id == Some(id) => envelope.seq,
-        Telling::Event(_) | Telling::SyncRequired(_) => None,
+        Telling::Event(envelope) => envelope.place().filter(|(log, _)| *log == id).map(|(_, seq)| seq),
+        Telling::SyncRequired(_) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! What the sequencer promises, case by case.
 
 mod disorder;
+mod own;
 mod task;
 
 use std::time::Duration;
@@ -13,12 +14,17 @@ use crate::{
     cluster::bus::Envelope,
     domain::{
         event::{Audience, Durability, MembershipChange},
-        ids::{ConversationId, UserId},
+        ids::{ConversationId, LogId, UserId},
+        own::OwnPlace,
     },
 };
 
 fn conversation(number: u128) -> ConversationId {
     ConversationId(uuid::Uuid::from_u128(number))
+}
+
+fn log(number: u128) -> LogId {
+    LogId::Conversation(conversation(number))
 }
 
 fn person(number: u128) -> UserId {
@@ -27,15 +33,20 @@ fn person(number: u128) -> UserId {
 
 /// An entry of the log of conversation 1.
 fn entry(seq: i64) -> Envelope {
-    entry_of(conversation(1), seq)
+    entry_of(log(1), seq)
 }
 
-fn entry_of(conversation_id: ConversationId, seq: i64) -> Envelope {
+fn entry_of(log: LogId, seq: i64) -> Envelope {
+    let conversation_id = match log {
+        LogId::Conversation(id) => id,
+        LogId::Person(user_id) => return own_entry(user_id, seq),
+    };
     Envelope {
         audience: Audience::Members { conversation_id, born: None },
         durability: Durability::Durable,
         conversation_id: Some(conversation_id),
         seq: Some(seq),
+        own_place: None,
         membership: None,
         text: seq.to_string().into(),
         touch: None,
@@ -43,13 +54,24 @@ fn entry_of(conversation_id: ConversationId, seq: i64) -> Envelope {
     }
 }
 
-/// Somebody's own matter in conversation 1.
+/// An entry of somebody's own log, about conversation 1.
+fn own_entry(user_id: UserId, seq: i64) -> Envelope {
+    Envelope {
+        audience: Audience::Users(vec![user_id]),
+        own_place: Some(OwnPlace { user_id, seq }),
+        text: format!("own {seq}").into(),
+        ..matter("")
+    }
+}
+
+/// Somebody's own matter in conversation 1, of no log.
 fn matter(text: &'static str) -> Envelope {
     Envelope {
         audience: Audience::Users(vec![person(7)]),
         durability: Durability::Durable,
         conversation_id: Some(conversation(1)),
         seq: None,
+        own_place: None,
         membership: None,
         text: ByteString::from_static(text),
         touch: None,
@@ -88,7 +110,7 @@ impl Bench {
     }
 
     fn track(&mut self, seq: i64) -> i64 {
-        self.sequencer.track(conversation(1), seq, self.now)
+        self.sequencer.track(log(1), seq, self.now)
     }
 
     fn feed(&mut self, envelopes: impl Into<Vec<Envelope>>) {
@@ -105,7 +127,7 @@ impl Bench {
     }
 
     fn heads(&mut self, head: i64, trust: Trust) {
-        self.sequencer.check(&[(conversation(1), head)], trust, self.now);
+        self.sequencer.check(&[(log(1), head)], trust, self.now);
     }
 
     /// What was told since last asked.
@@ -119,7 +141,7 @@ impl Bench {
 }
 
 fn hole(after: i64, up_to: i64) -> Hole {
-    Hole { conversation_id: conversation(1), after, up_to }
+    Hole { log: log(1), after, up_to }
 }
 
 #[test]
@@ -345,10 +367,10 @@ fn an_admission_that_was_overtaken_by_a_removal_is_taken_back_before_anything_el
 #[test]
 fn a_line_outlives_its_listeners_for_a_while() {
     let mut bench = Bench::tracking(4);
-    bench.sequencer.untrack(conversation(1), bench.now);
+    bench.sequencer.untrack(log(1), bench.now);
     bench.feed([entry(5)]);
     bench.sequencer.sweep(bench.now);
-    assert_eq!(bench.sequencer.tracked(), [conversation(1)]);
+    assert_eq!(bench.sequencer.tracked(), [log(1)]);
 
     bench.wait(Duration::from_mins(1));
     bench.sequencer.sweep(bench.now);
@@ -359,9 +381,9 @@ fn a_line_outlives_its_listeners_for_a_while() {
 #[test]
 fn changes_of_several_conversations_in_one_publish_go_their_own_ways() {
     let mut bench = Bench::tracking(4);
-    bench.sequencer.track(conversation(2), 0, bench.now);
+    bench.sequencer.track(log(2), 0, bench.now);
 
-    bench.feed([entry_of(conversation(2), 1), entry(6), entry_of(conversation(2), 2), matter("one")]);
+    bench.feed([entry_of(log(2), 1), entry(6), entry_of(log(2), 2), matter("one")]);
     assert_eq!(bench.told(), ["1", "2"]);
     bench.feed([entry(5)]);
 

@@ -9,19 +9,19 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{conversation, entry, entry_of, matter, person};
+use super::{entry, entry_of, log, matter, person};
 use crate::{
     cluster::{
         bus::Delivery,
         order::{Inbound, Log, Order, Orderer},
     },
-    domain::{error::Error, event::Revocation, ids::ConversationId},
+    domain::{error::Error, event::Revocation, ids::LogId},
 };
 
 const TAIL_CHECK: Duration = Duration::from_secs(3);
 
 /// The heads that PostgreSQL would answer with; a negative one cannot be fetched.
-type Heads = Arc<Mutex<HashMap<ConversationId, i64>>>;
+type Heads = Arc<Mutex<HashMap<LogId, i64>>>;
 
 /// A running orderer over a log of the entries 1 to head, and a worker that listens.
 struct Node {
@@ -34,13 +34,13 @@ struct Node {
 impl Node {
     fn start() -> Self {
         let (heads, stop) = (Heads::default(), CancellationToken::new());
-        let (order, orderer) = Orderer::new(log(&heads), stop.clone());
+        let (order, orderer) = Orderer::new(stored(&heads), stop.clone());
         tokio::spawn(orderer.run(TAIL_CHECK));
         Self { worker: order.listen(), order, heads, _stop: stop.drop_guard() }
     }
 
     fn commit(&self, head: i64) {
-        self.heads.lock().expect("no test panics with it").insert(conversation(1), head);
+        self.heads.lock().expect("no test panics with it").insert(log(1), head);
     }
 
     async fn publish(&self, envelopes: impl Into<Vec<crate::cluster::bus::Envelope>>) {
@@ -62,7 +62,7 @@ fn short(text: &str) -> String {
     if text.contains("sync:required") { "sync".to_owned() } else { text.to_owned() }
 }
 
-fn log(heads: &Heads) -> Log {
+fn stored(heads: &Heads) -> Log {
     let (for_fetch, for_heads) = (Arc::clone(heads), Arc::clone(heads));
     Log {
         refetch: Arc::new(move |id, after, up_to| {
@@ -84,7 +84,7 @@ fn log(heads: &Heads) -> Log {
 #[tokio::test(start_paused = true)]
 async fn a_lost_event_is_fetched_when_the_next_one_comes() {
     let mut node = Node::start();
-    node.order.track(conversation(1), 0);
+    node.order.track(log(1), 0);
 
     node.commit(3);
     node.publish([entry(1)]).await;
@@ -97,7 +97,7 @@ async fn a_lost_event_is_fetched_when_the_next_one_comes() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_last_event_is_found_by_the_checks_of_tails() {
     let mut node = Node::start();
-    node.order.track(conversation(1), 1);
+    node.order.track(log(1), 1);
 
     node.commit(2);
 
@@ -109,7 +109,7 @@ async fn a_lost_last_event_is_found_by_the_checks_of_tails() {
 #[tokio::test(start_paused = true)]
 async fn a_doubt_is_passed_on_and_looked_into_at_once_but_not_too_often() {
     let mut node = Node::start();
-    node.order.track(conversation(1), 1);
+    node.order.track(log(1), 1);
     tokio::time::advance(TAIL_CHECK / 2).await;
     node.commit(2);
 
@@ -132,7 +132,7 @@ async fn a_doubt_is_passed_on_and_looked_into_at_once_but_not_too_often() {
 #[tokio::test(start_paused = true)]
 async fn members_are_told_to_sync_while_the_log_cannot_be_read_and_hear_the_rest_once_it_can() {
     let mut node = Node::start();
-    node.order.track(conversation(1), 0);
+    node.order.track(log(1), 0);
     node.commit(-2);
 
     node.publish([entry(2)]).await;
@@ -147,7 +147,7 @@ async fn all_workers_hear_the_same_and_one_that_is_gone_holds_up_nobody() {
     let mut node = Node::start();
     let mut second = node.order.listen();
     drop(node.order.listen());
-    node.order.track(conversation(1), 0);
+    node.order.track(log(1), 0);
 
     node.publish([entry(1)]).await;
     node.order.take(Inbound::Close(Revocation { user_id: person(7), session_id: None })).await;
@@ -166,7 +166,7 @@ async fn what_passed_before_a_conversation_was_tracked_is_told_without_waiting_f
     assert_eq!(node.hears().await, ["unread"]);
 
     let begun = tokio::time::Instant::now();
-    assert_eq!(node.order.track(conversation(1), 4), 4);
+    assert_eq!(node.order.track(log(1), 4), 4);
 
     assert_eq!(node.hears().await, ["5"]);
     assert!(begun.elapsed() < TAIL_CHECK / 2);

@@ -1,5 +1,6 @@
 //! Who sits where.
 
+mod own;
 mod telling;
 
 use std::{collections::HashMap, mem, time::Duration};
@@ -48,6 +49,8 @@ struct Guest {
     is_unsure: bool,
     /// How much the rooms had been told when they last asked for heads.
     told: u64,
+    /// Up to where they know their own log, or have been told it.
+    own_seq: i64,
     heard_at: Instant,
     pinged_at: Instant,
 }
@@ -80,6 +83,7 @@ impl People {
             notes: None,
             is_unsure: false,
             told: self.rooms.told(),
+            own_seq: 0,
             heard_at: now,
             pinged_at: now,
         }) as u32;
@@ -89,8 +93,8 @@ impl People {
 
     pub fn dismiss(&mut self, seat: u32) {
         let guest = self.guests.remove(seat as usize);
-        for room in guest.rooms {
-            self.rooms.exit(room, seat);
+        for room in &guest.rooms {
+            self.rooms.exit(*room, seat);
         }
         if let Some(seats) = self.by_user.get_mut(&guest.arrival.user_id) {
             seats.retain(|other| *other != seat);
@@ -98,6 +102,7 @@ impl People {
                 self.by_user.remove(&guest.arrival.user_id);
             }
         }
+        self.unfollow(&guest);
     }
 
     pub fn take_notes(&mut self, seat: u32) {
@@ -130,8 +135,10 @@ impl People {
         }
         if was_subscribed {
             for id in changed {
-                self.require_sync(seat, id);
+                self.guests[seat as usize].require(&Event::SyncRequired(id));
             }
+        } else {
+            self.follow(seat);
         }
     }
 
@@ -263,11 +270,6 @@ impl People {
         }
     }
 
-    fn require_sync(&self, seat: u32, conversation_id: ConversationId) {
-        let text = wire::event::encode(&Event::SyncRequired(conversation_id));
-        self.guests[seat as usize].push(frames::text(&text), Durability::Durable, &mut Tally::default());
-    }
-
     fn guest(&mut self, seat: u32) -> &mut Guest {
         &mut self.guests[seat as usize]
     }
@@ -305,5 +307,10 @@ impl Guest {
         if let Some(notes) = &mut self.notes {
             notes.push(Note { conversation_id, standing });
         }
+    }
+
+    /// Tells one guest alone what they must do.
+    fn require(&self, event: &Event) {
+        self.push(frames::text(&wire::event::encode(event)), Durability::Durable, &mut Tally::default());
     }
 }

@@ -8,8 +8,9 @@ use super::{Guest, People};
 use crate::{
     cluster::bus::Envelope,
     domain::{
-        event::{Audience, Durability},
+        event::{Audience, Durability, Event},
         ids::ConversationId,
+        own::OwnPlace,
     },
     realtime::{close::Close, frames, hub::rooms::Room, mailbox::Pushed},
     telemetry::metrics,
@@ -46,6 +47,9 @@ impl People {
         if let (Some(id), Some(seq)) = (envelope.conversation_id, envelope.seq) {
             self.rooms.advance(id, seq);
         }
+        if let Some(place) = envelope.own_place {
+            return self.tell_own(place, envelope, tally);
+        }
 
         let frame = LazyCell::new(|| frames::text(&envelope.text));
         match &envelope.audience {
@@ -81,6 +85,21 @@ impl People {
                 for guest in guests.filter(|guest| !except.contains(&guest.arrival.user_id)) {
                     guest.push(frame.clone(), envelope.durability, tally);
                 }
+            }
+        }
+    }
+
+    /// Tells an entry of somebody's own log.
+    fn tell_own(&mut self, place: OwnPlace, envelope: &Envelope, tally: &mut Tally) {
+        let frame = LazyCell::new(|| frames::text(&envelope.text));
+        for seat in self.advance_own(place) {
+            let guest = &self.guests[seat as usize];
+            match &envelope.audience {
+                // They may have been admitted there, and not be told of it yet: what comes then may be older than this.
+                Audience::Member { conversation_id, .. } if !self.hears(seat, *conversation_id) => {
+                    guest.require(&Event::OwnSyncRequired(place.user_id));
+                }
+                _ => guest.push(frame.clone(), envelope.durability, tally),
             }
         }
     }

@@ -3,6 +3,7 @@
 mod audiences;
 mod endings;
 mod memberships;
+mod own;
 
 use std::{convert::Infallible, future::ready, pin::Pin, task::Poll};
 
@@ -21,8 +22,8 @@ use crate::{
 
 const BUDGET: usize = 1_000;
 
-/// Which conversations were tracked, from which head on, or untracked.
-type Tracked = Vec<(ConversationId, Option<i64>)>;
+/// Which logs were tracked, from which head on, or untracked.
+type Tracked = Vec<(LogId, Option<i64>)>;
 
 /// A hub, and what it told the node.
 struct Worker {
@@ -41,11 +42,11 @@ impl Worker {
     fn new() -> Self {
         let tracked: Rc<RefCell<Tracked>> = Rc::default();
         let (first, last) = (tracked.clone(), tracked.clone());
-        let track = move |id, head_seq| {
-            first.borrow_mut().push((id, Some(head_seq)));
+        let track = move |log, head_seq| {
+            first.borrow_mut().push((log, Some(head_seq)));
             head_seq
         };
-        Self { hub: Hub::new(track, move |id| last.borrow_mut().push((id, None))), tracked }
+        Self { hub: Hub::new(track, move |log| last.borrow_mut().push((log, None))), tracked }
     }
 
     fn join(&self, user_id: UserId) -> Ear {
@@ -69,8 +70,13 @@ impl Worker {
         self.hub.check_invariants();
     }
 
-    fn tracked(&self) -> Tracked {
-        self.tracked.take()
+    /// Which conversations were tracked or untracked since last asked.
+    fn tracked(&self) -> Vec<(ConversationId, Option<i64>)> {
+        let conversation = |(log, head_seq)| match log {
+            LogId::Conversation(id) => Some((id, head_seq)),
+            LogId::Person(_) => None,
+        };
+        self.tracked.take().into_iter().filter_map(conversation).collect()
     }
 }
 
@@ -119,6 +125,7 @@ fn envelope(audience: Audience, text: &str) -> Envelope {
         durability,
         conversation_id: None,
         seq: None,
+        own_place: None,
         membership: None,
         text: text.into(),
         touch: None,
