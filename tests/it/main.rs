@@ -40,6 +40,7 @@ mod messages;
 mod moderation;
 mod nodes;
 mod operations;
+mod own_log;
 mod pictures;
 mod pins;
 mod playing;

@@ -379,7 +379,8 @@ async fn status(asker: &Person, person: &Person) -> String {
     found["items"][0]["status"].as_str().expect("it has a status").to_owned()
 }
 
-async fn is_ready(node: &TestServer, status: &str) {
+/// Waits until a node says that it is so.
+pub async fn is_ready(node: &TestServer, status: &str) {
     until(&format!("the node is {status}"), async || {
         let reply = perform(node.client.ask_outside(Method::GET, "/health/ready")).await;
         (reply.body["status"] == status).then_some(())

@@ -6,6 +6,7 @@ mod ledger;
 mod line;
 mod listener;
 mod nodes;
+mod own;
 mod postgres;
 mod redis;
 mod server;
