@@ -35,11 +35,13 @@ const UNSURE: Duration = Duration::from_secs(1);
 const PROOF: Duration = Duration::from_secs(2);
 
 /// What every connection asks of PostgreSQL, unless the URL's own options say otherwise.
-const SESSION: [(&str, &str); 4] = [
+const SESSION: [(&str, &str); 5] = [
     // Acknowledged means committed, whatever the server's default is.
     ("synchronous_commit", "on"),
     // A plan for any values does not know how little a page is, and would start other processes to read much.
     ("max_parallel_workers_per_gather", "0"),
+    // Chat is many short statements, which compiling only delays.
+    ("jit", "off"),
     ("statement_timeout", "10s"),
     // Not longer than we wait: who was cut off in the middle of a transaction must not keep others from what it locked.
     ("idle_in_transaction_session_timeout", "10s"),

@@ -19,8 +19,6 @@ pub fn settings(sockets: &Path, connections: u32) -> Vec<String> {
         "listen_addresses=",
         "unix_socket_permissions=0700",
         "cluster_name=colloquy",
-        // Chat is many short statements, which compiling only delays.
-        "jit=off",
         "random_page_cost=1.1",
         "wal_compression=on",
         "max_wal_size=2GB",
