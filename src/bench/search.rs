@@ -308,7 +308,7 @@ impl Haystack {
         let is_right = if question.is_newest {
             found == rest[..rest.len().min(PAGE)]
         } else {
-            // A page ends where a thousand have been ranked, too.
+            // A page ends where four hundred have been ranked, too.
             let is_whole = found.len() == PAGE || found.len() == rest.len() || page.next_cursor.is_some();
             is_whole && found.iter().all(|hit| fitting.contains(hit))
         };

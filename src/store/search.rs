@@ -54,9 +54,24 @@ impl Criteria<'_> {
 
     /// All of it that is asked of the lexemes, as PostgreSQL asks for it; nothing where nothing is.
     fn template(&self) -> Option<String> {
+        self.asked_in(phrase, self.unwanted.iter())
+    }
+
+    /// The same as the index answers it, which does not know the order of words; nothing where that is no less.
+    fn brought(&self) -> Option<String> {
+        let is_word = |clause: &&Clause| clause.0.len() == 1;
+        let is_loose = !self.wanted.iter().chain(self.unwanted).all(|clause| is_word(&clause));
+        self.asked_in(words, self.unwanted.iter().filter(is_word)).filter(|_| is_loose)
+    }
+
+    fn asked_in<'a>(
+        &'a self,
+        wanted: fn(&Clause) -> String,
+        unwanted: impl Iterator<Item = &'a Clause>,
+    ) -> Option<String> {
         let all_of = |lexeme: String| format!("'{KEY}{lexeme}'");
-        let words = self.wanted.iter().map(phrase);
-        let no_words = self.unwanted.iter().map(|clause| format!("!({})", phrase(clause)));
+        let words = self.wanted.iter().map(wanted);
+        let no_words = unwanted.map(|clause| format!("!({})", phrase(clause)));
         let senders = self.senders.iter().map(|senders| {
             let any: Vec<_> = senders.iter().map(|sender| all_of(document::of_sender(*sender))).collect();
             // A lexeme that no entry has, where nobody is meant.
@@ -69,7 +84,7 @@ impl Criteria<'_> {
     }
 
     /// The words by which hits are ranked.
-    fn words(&self) -> Option<String> {
+    fn ranked_by(&self) -> Option<String> {
         let words: Vec<_> = self.wanted.iter().map(phrase).collect();
         (!words.is_empty()).then(|| words.join(" & "))
     }
@@ -133,7 +148,7 @@ macro_rules! select_hits {
             "#,
             $criteria.reader.0,
             $criteria.template(),
-            $criteria.words(),
+            $criteria.ranked_by(),
             $criteria.conversations.as_deref() as Option<&[ConversationId]>,
             $criteria.now,
             $criteria.before,
@@ -201,13 +216,16 @@ pub async fn glances(db: &mut PgConnection, criteria: &Criteria<'_>, depth: i64)
         Glance,
         r#"
         select greatest(progress.indexed_seq - member.floor_seq, 0) as "size!", glance.seen as "seen!",
-               glance.fit as "fit!", glance.oldest as "oldest!", glance.newest as "newest!"
+               glance.fit as "fit!", case when $7::text is null then glance.fit else glance.brought end as "brought!",
+               glance.oldest as "oldest!", glance.newest as "newest!"
         from members member
         join search_progress progress on progress.conversation_id = member.conversation_id
         cross join lateral (
             select count(*) as seen, min(created_at) as oldest, max(created_at) as newest,
                    count(*) filter (
-                       where lexemes @@ replace($2, '%', left(member.conversation_id::text, 6))::tsquery) as fit
+                       where lexemes @@ replace($2, '%', left(member.conversation_id::text, 6))::tsquery) as fit,
+                   count(*) filter (
+                       where lexemes @@ replace($7, '%', left(member.conversation_id::text, 6))::tsquery) as brought
             from (
                 select created_at, lexemes
                 from search_entries
@@ -224,6 +242,7 @@ pub async fn glances(db: &mut PgConnection, criteria: &Criteria<'_>, depth: i64)
         criteria.before,
         criteria.older_than.map(|place| place.created_at),
         depth,
+        criteria.brought(),
     )
     .fetch_all(db)
     .await
@@ -271,6 +290,11 @@ fn phrase(Clause(atoms): &Clause) -> String {
     parts.collect()
 }
 
+/// The words of a phrase in any order, wherever they stand.
+fn words(Clause(atoms): &Clause) -> String {
+    atoms.iter().map(operand).collect::<Vec<_>>().join(" & ")
+}
+
 fn operand(Atom { term, fit, .. }: &Atom) -> String {
     match fit {
         Fit::Same => format!("'{KEY}{term}'"),
@@ -285,6 +309,11 @@ mod tests {
     use crate::domain::search::query::Query;
 
     fn template(line: &str, senders: Option<&[u128]>, kind: Option<MessageKind>) -> Option<String> {
+        asked(line, senders, kind).0
+    }
+
+    /// What is asked of the lexemes, and of the index where that is less.
+    fn asked(line: &str, senders: Option<&[u128]>, kind: Option<MessageKind>) -> (Option<String>, Option<String>) {
         let query = Query::parse(line);
         let senders = senders.map(|senders| senders.iter().map(|id| UserId(uuid::Uuid::from_u128(*id))).collect());
         let criteria = Criteria {
@@ -300,7 +329,7 @@ mod tests {
             after: None,
             older_than: None,
         };
-        criteria.template()
+        (criteria.template(), criteria.brought())
     }
 
     #[test]
@@ -315,6 +344,14 @@ mod tests {
         ] {
             assert_eq!(template(line, None, None).as_deref(), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_phrase_brings_all_that_have_its_words() {
+        let brought = |line| asked(line, None, None).1;
+
+        assert_eq!(brought("\"a b\" c* -\"d e\" -x").as_deref(), Some("'%a' & '%b' & '%c':* & !('%x')"));
+        assert_eq!(brought("a -x"), None);
     }
 
     #[test]

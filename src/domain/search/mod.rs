@@ -59,7 +59,7 @@ impl Question {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sort {
-    /// The best fit first, among the newest thousand hits; then among the thousand before these, and so on.
+    /// The best fit first, among the newest four hundred hits; then among the four hundred before these, and so on.
     #[default]
     Relevance,
     /// The newest first.

@@ -11,6 +11,8 @@ const GLANCED_AT: i64 = 800;
 pub const FEW: i64 = 5_000;
 /// How much further back to go than the glance says, since people do not write evenly.
 const MARGIN: f64 = 2.0;
+/// So many messages are gone through while one that the words bring is fetched: those lie beside each other, these anywhere.
+const WALKED_PER_FETCHED: f64 = 2.5;
 
 /// What a glance at the newest messages of one conversation showed.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,8 @@ pub struct Glance {
     pub seen: i64,
     /// How many of these fit.
     pub fit: i64,
+    /// How many of these have the words, if not as they are asked for: all of them are fetched by the words.
+    pub brought: i64,
     /// The oldest of those looked at.
     pub oldest: Time,
     /// The newest.
@@ -42,9 +46,10 @@ pub fn horizon(glances: &[Glance], hits: usize) -> Option<Time> {
     let back = MARGIN * hits as f64 / fits_per_second;
     let walked = |glance: &Glance| (glance.seen as f64 / seconds(glance) * back).min(glance.size as f64);
     let walked: f64 = glances.iter().map(walked).sum();
-    let brought: f64 = glances.iter().map(|glance| (glance.fit * glance.size) as f64 / glance.seen.max(1) as f64).sum();
+    let brought = |glance: &Glance| (glance.brought * glance.size) as f64 / glance.seen.max(1) as f64;
+    let brought: f64 = glances.iter().map(brought).sum();
     let back = TimeDelta::try_milliseconds((back * 1_000.0) as i64)?;
-    newest.checked_sub_signed(back).filter(|_| walked < brought)
+    newest.checked_sub_signed(back).filter(|_| walked < brought * WALKED_PER_FETCHED)
 }
 
 #[cfg(test)]
@@ -56,7 +61,7 @@ mod tests {
     /// A conversation in which somebody writes every so many seconds.
     fn glance(size: i64, fit: i64, pause: i64) -> Glance {
         let newest = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        Glance { size, seen: 16, fit, oldest: newest - TimeDelta::seconds(16 * pause), newest }
+        Glance { size, seen: 16, fit, brought: fit, oldest: newest - TimeDelta::seconds(16 * pause), newest }
     }
 
     #[test]
@@ -77,6 +82,14 @@ mod tests {
         assert!(horizon(&all(1), 1_000).is_none() && horizon(&all(1), 50).is_some());
         assert_eq!(horizon(&[], 50), None);
         assert_eq!(horizon(&[glance(10_000, 0, 0)], 50), None);
+    }
+
+    #[test]
+    fn common_words_of_which_few_follow_each_other_are_not_all_fetched() {
+        let phrase = |brought| [Glance { brought, ..glance(1_000, 1, 10) }; 50];
+
+        assert_eq!(horizon(&phrase(1), 400), None);
+        assert!(horizon(&phrase(8), 400).is_some());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Pages of hits: the newest thousand are ranked among themselves, then the thousand before these, and so on.
+//! Pages of hits: the newest four hundred are ranked among themselves, then the four hundred before these, and so on.
 //!
 //! So the best come first, a page costs the same however many hits there are, and all can be read to the last.
 
@@ -10,7 +10,7 @@ use super::Sort;
 use crate::domain::{clock::Time, error::Error, ids::ConversationId};
 
 /// Hits that are ranked among themselves.
-const WINDOW: usize = 1_000;
+const WINDOW: usize = 400;
 
 /// Where a message stands among all messages by their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,9 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn every_hit_comes_once_and_the_best_of_the_newest_thousand_first() {
+    fn every_hit_comes_once_and_the_best_of_the_newest_four_hundred_first() {
         let mut chance = StdRng::seed_from_u64(7);
-        for count in [0, 1, 5, 99, 1_000, 1_001, 2_500] {
+        for count in [0, 1, 5, 99, 400, 401, 2_500] {
             let mut all: Vec<_> = (0..count).map(|number| hit(number, chance.random_range(0..4))).collect();
 
             let seen = walk(&mut all, Sort::Relevance, 7, |_| ());
