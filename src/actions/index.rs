@@ -21,14 +21,17 @@ use crate::{
 pub const CONVERSATIONS: usize = 64;
 /// Messages that are indexed in one step, give or take.
 const MESSAGES: usize = 1_024;
+/// What follows from the logs need not be waited for: if it is lost with the machine, so is how far it went, and both are
+/// made anew.
+const BEGIN: &str = "begin; set local synchronous_commit = off";
 
 /// What one step came to.
 #[derive(Debug)]
 pub struct Step {
-    /// Those of the conversations that are behind still: they have more, or another node works on them.
+    /// Those of the conversations that have more.
     pub behind: Vec<ConversationId>,
-    /// How many of them were worked on.
-    pub claimed: usize,
+    /// Whether none was worked on: they are not behind, or another node is at work on them.
+    pub is_idle: bool,
     /// How many messages were taken in.
     pub messages: usize,
 }
@@ -45,24 +48,31 @@ pub async fn forget(ctx: &Context) -> Result<()> {
 
 /// Takes in the next changes of some conversations, together. One node works on a conversation at a time.
 pub async fn step(ctx: &Context, conversations: &[ConversationId]) -> Result<Step> {
-    let mut tx = ctx.db.begin().await?;
-    let claims = indexing::claim(&mut tx, conversations).await?;
-    let messages = if claims.is_empty() { 0 } else { take_in(&mut tx, &claims).await? };
+    let mut tx = ctx.db.begin_with(BEGIN).await?;
+    let mut claims = indexing::claim(&mut tx, conversations).await?;
+    // Most have an index already; that some have none is only found out by trying.
+    if claims.len() < conversations.len() && indexing::begin(&mut tx, conversations).await? {
+        claims = indexing::claim(&mut tx, conversations).await?;
+    }
+    if claims.is_empty() {
+        return Ok(Step { behind: Vec::new(), is_idle: true, messages: 0 });
+    }
+    let (behind, messages) = take_in(&mut tx, &claims).await?;
     tx.commit().await?;
-    let behind = indexing::behind_of(&mut *ctx.db.acquire().await?, conversations).await?;
-    Ok(Step { behind, claimed: claims.len(), messages })
+    Ok(Step { behind, is_idle: false, messages })
 }
 
-async fn take_in(tx: &mut PgConnection, claims: &[Claim]) -> Result<usize> {
+/// Says which of them have more, and how many messages were taken in.
+async fn take_in(tx: &mut PgConnection, claims: &[Claim]) -> Result<(Vec<ConversationId>, usize)> {
     let room = MESSAGES.div_ceil(claims.len());
     let changed = indexing::changed(tx, claims, room).await?;
     let (reached, messages) = (reached(claims, &changed, room), changed.len());
     let reading = tokio::task::spawn_blocking(|| read(changed));
     let (entries, gone) = reading.await.context("reading what was said was cut short").map_err(Error::Internal)?;
-    indexing::remove(tx, &gone).await?;
-    indexing::save(tx, &entries).await?;
-    indexing::advance(tx, &reached).await?;
-    Ok(messages)
+    indexing::save(tx, &entries, &gone, &reached).await?;
+    let places: HashMap<_, _> = reached.into_iter().collect();
+    let has_more = |claim: &&Claim| places.get(&claim.conversation_id).is_some_and(|seq| *seq < claim.head_seq);
+    Ok((claims.iter().filter(has_more).map(|claim| claim.conversation_id).collect(), messages))
 }
 
 /// How far the index comes with each claimed conversation.

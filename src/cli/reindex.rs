@@ -34,7 +34,7 @@ async fn follow_all(desk: &Desk) -> anyhow::Result<String> {
         }
         let step = index::step(ctx, &behind).await?;
         messages += step.messages;
-        if step.claimed == 0 {
+        if step.is_idle {
             sleep(PAUSE).await;
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
 
 use crate::domain::{
     attachment::Attachment,
@@ -81,34 +82,8 @@ pub async fn behind(db: &mut PgConnection, limit: usize) -> sqlx::Result<Vec<Con
     .await
 }
 
-/// Those of these conversations whose logs the index has not followed to the end.
-pub async fn behind_of(db: &mut PgConnection, conversations: &[ConversationId]) -> sqlx::Result<Vec<ConversationId>> {
-    sqlx::query_scalar!(
-        r#"
-        select conversation.id as "id!: ConversationId"
-        from conversations conversation
-        left join search_progress progress on progress.conversation_id = conversation.id
-        where conversation.id = any($1) and conversation.head_seq > coalesce(progress.indexed_seq, 0)
-        "#,
-        conversations as &[ConversationId],
-    )
-    .fetch_all(db)
-    .await
-}
-
 /// Claims those of the conversations that are behind and that nobody else works on.
 pub async fn claim(db: &mut PgConnection, conversations: &[ConversationId]) -> sqlx::Result<Vec<Claim>> {
-    sqlx::query!(
-        "insert into search_progress (conversation_id, indexed_seq)
-         select id, 0
-         from conversations
-         where id = any($1)
-         order by id
-         on conflict (conversation_id) do nothing",
-        conversations as &[ConversationId],
-    )
-    .execute(&mut *db)
-    .await?;
     sqlx::query_as!(
         Claim,
         r#"
@@ -123,6 +98,22 @@ pub async fn claim(db: &mut PgConnection, conversations: &[ConversationId]) -> s
     )
     .fetch_all(db)
     .await
+}
+
+/// Begins an index for those of the conversations that have none; says whether there are any.
+pub async fn begin(db: &mut PgConnection, conversations: &[ConversationId]) -> sqlx::Result<bool> {
+    let begun = sqlx::query!(
+        "insert into search_progress (conversation_id, indexed_seq)
+         select id, 0
+         from conversations
+         where id = any($1)
+         order by id
+         on conflict (conversation_id) do nothing",
+        conversations as &[ConversationId],
+    )
+    .execute(db)
+    .await?;
+    Ok(begun.rows_affected() > 0)
 }
 
 /// What changed after where the index is, in the order of the log, up to a number for each conversation.
@@ -166,11 +157,28 @@ pub async fn changed(db: &mut PgConnection, claims: &[Claim], limit: usize) -> s
     .await
 }
 
-/// Writes entries, over those that are there.
-pub async fn save(db: &mut PgConnection, entries: &[Entry]) -> sqlx::Result<()> {
+/// Writes entries over those that are there, removes those of messages that are gone, and notes how far the index has come
+/// now; in one statement, since there are many of them.
+pub async fn save(
+    db: &mut PgConnection,
+    entries: &[Entry],
+    gone: &[(ConversationId, i64)],
+    reached: &[(ConversationId, i64)],
+) -> sqlx::Result<()> {
     let lexemes: Vec<_> = entries.iter().map(written).collect();
+    let (gone_from, gone_seqs) = columns(gone);
+    let (reached_in, reached_seqs) = columns(reached);
     sqlx::query!(
         r#"
+        with reached as (
+            update search_progress progress
+            set indexed_seq = reached.seq
+            from unnest($8::uuid[], $9::bigint[]) as reached(conversation_id, seq)
+            where progress.conversation_id = reached.conversation_id),
+        gone as (
+            delete from search_entries entry
+            using unnest($10::uuid[], $11::bigint[]) as gone(conversation_id, seq)
+            where entry.conversation_id = gone.conversation_id and entry.seq = gone.seq)
         insert into search_entries (conversation_id, seq, sender_id, created_at, edited_at, expires_at, lexemes)
         select conversation_id, seq, sender_id, created_at, edited_at, expires_at, lexemes::tsvector
         from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
@@ -186,41 +194,10 @@ pub async fn save(db: &mut PgConnection, entries: &[Entry]) -> sqlx::Result<()> 
         &entries.iter().map(|entry| entry.of.edited_at).collect::<Vec<_>>() as &[Option<Time>],
         &entries.iter().map(|entry| entry.of.expires_at).collect::<Vec<_>>() as &[Option<Time>],
         &lexemes,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Removes the entries of messages.
-pub async fn remove(db: &mut PgConnection, messages: &[(ConversationId, i64)]) -> sqlx::Result<()> {
-    let (conversations, seqs): (Vec<_>, Vec<_>) =
-        messages.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
-    sqlx::query!(
-        "delete from search_entries entry
-         using unnest($1::uuid[], $2::bigint[]) as gone(conversation_id, seq)
-         where entry.conversation_id = gone.conversation_id and entry.seq = gone.seq",
-        &conversations,
-        &seqs,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Notes how far the index has come now. What follows from the logs need not be waited for: if it is lost with the
-/// machine, so is this, and both are made anew.
-pub async fn advance(db: &mut PgConnection, reached: &[(ConversationId, i64)]) -> sqlx::Result<()> {
-    let (conversations, seqs): (Vec<_>, Vec<_>) =
-        reached.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
-    sqlx::query!("set local synchronous_commit = off").execute(&mut *db).await?;
-    sqlx::query!(
-        "update search_progress progress
-         set indexed_seq = reached.seq
-         from unnest($1::uuid[], $2::bigint[]) as reached(conversation_id, seq)
-         where progress.conversation_id = reached.conversation_id",
-        &conversations,
-        &seqs,
+        &reached_in,
+        &reached_seqs,
+        &gone_from,
+        &gone_seqs,
     )
     .execute(db)
     .await?;
@@ -231,6 +208,10 @@ pub async fn advance(db: &mut PgConnection, reached: &[(ConversationId, i64)]) -
 pub async fn forget(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("update search_progress set indexed_seq = 0 where indexed_seq > 0").execute(db).await?;
     Ok(())
+}
+
+fn columns(places: &[(ConversationId, i64)]) -> (Vec<Uuid>, Vec<i64>) {
+    places.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip()
 }
 
 /// Lexemes as PostgreSQL reads them. No lexeme has a quote in it.

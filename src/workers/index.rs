@@ -1,7 +1,8 @@
 //! Keeps the index up with the logs: woken by what this node writes, and looking now and then for what another left.
 //!
-//! Sends come first. They write nothing for the index; and the more is being sent, the longer it rests between two
-//! steps, to make up for it as soon as the rush is over.
+//! Sends come first. They write nothing for the index; it gathers what they write for a moment and takes it in at once, so
+//! that it is seldom at work beside one who sends a message after the other; and the more is being sent, the longer it
+//! rests between two steps, to make up for it as soon as the rush is over.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -19,10 +20,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOOK_REST: u32 = 100;
 /// Conversations that one look brings.
 const LOOKED_FOR: usize = 1_024;
-/// So many entries written while a step goes on make the rest after it as long as the step.
+/// How long it waits for more before it takes in what was written.
+const GATHERING: Duration = Duration::from_millis(300);
+/// So many entries written while a step goes on make the rest after it as long as the step; while fewer are written as long
+/// as is gathered, there is no rush.
 const CALM: usize = 64;
 /// A rest is at most so many times as long as the step before.
-const LONGEST_REST: u32 = 16;
+const LONGEST_REST: u32 = 32;
 /// The rest after a step that brought nothing, because another node is at work there.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The rest after a failure.
@@ -40,7 +44,7 @@ async fn follow(ctx: &Context) {
     loop {
         if behind.is_empty() {
             tokio::select! {
-                () = changed.noted() => {}
+                () = changed.noted() => sleep(GATHERING).await,
                 () = sleep_until(next_look) => {}
             }
         }
@@ -51,7 +55,8 @@ async fn follow(ctx: &Context) {
         }
         behind.extend(changed.take().conversations);
         if !behind.is_empty() {
-            sleep(work(ctx, &mut behind).await).await;
+            let pause = work(ctx, &mut behind).await;
+            rest(ctx, &mut behind, pause).await;
         }
     }
 }
@@ -66,16 +71,31 @@ async fn work(ctx: &Context, behind: &mut HashSet<ConversationId>) -> Duration {
         Ok(step) => step,
         Err(error) => {
             complain(&error);
-            return LONG_PAUSE;
+            sleep(LONG_PAUSE).await;
+            return Duration::ZERO;
         }
     };
     behind.extend(step.behind);
-    if step.claimed == 0 {
+    if step.is_idle {
         return PAUSE;
     }
+    let least = if behind.is_empty() { GATHERING } else { Duration::ZERO };
     let lately = ctx.cluster.bus.changed().take();
     behind.extend(lately.conversations);
-    began.elapsed() * LONGEST_REST.min((lately.entries / CALM) as u32)
+    least.max(began.elapsed() * LONGEST_REST.min((lately.entries / CALM) as u32))
+}
+
+/// Rests for so long, or until the rush is over.
+async fn rest(ctx: &Context, behind: &mut HashSet<ConversationId>, pause: Duration) {
+    let until = Instant::now() + pause;
+    while Instant::now() < until {
+        sleep_until(until.min(Instant::now() + GATHERING)).await;
+        let lately = ctx.cluster.bus.changed().take();
+        behind.extend(lately.conversations);
+        if lately.entries < CALM {
+            return;
+        }
+    }
 }
 
 fn complain(error: &Error) {
