@@ -24,8 +24,8 @@
 //!    in commit order. A message's birth is a row of `messages`, every other change also one of `changes`. What concerns
 //!    one person alone has a log of its own per person (`personal_changes`).
 //! 3. Sending is idempotent: a message's id is the client's own.
-//! 4. Every socket hears every durable event of its person's conversations in `seq` order, without gap or repetition, or
-//!    is told `sync:required`, or closed with 4008.
+//! 4. Every socket hears every durable event of its person's conversations in `seq` order, and every entry of its person's own
+//!    log in `own_seq` order, without gap or repetition, or is told `sync:required`, or closed with 4008.
 //! 5. Read state is two cursors per member that only move forward; unread is the difference of two numbers.
 //! 6. Rights are decided in the transaction that writes.
 //! 7. Typing and presence are ephemeral and first to be shed.
@@ -41,7 +41,7 @@
 //!    read what is to be decided on, decide (`batch.rs`, pure) and append all in one statement; it commits, tells, and
 //!    answers each. Read cursors travel the same way (`actions/receipts/writer.rs`).
 //! 5. `cluster/bus.rs` carries the events, each rendered once (`wire/event.rs`), to this node and the others;
-//!    `cluster/order` lets a conversation's events through in `seq` order only, and fetches what is missing through
+//!    `cluster/order` lets the events of a log through in its order only, and fetches what is missing through
 //!    `actions/repair.rs`.
 //! 6. `realtime/hub` finds the sockets of the worker thread that hear it; `realtime/mailbox` queues the framed bytes, and
 //!    actix writes whatever has gathered at once.

@@ -146,6 +146,13 @@ pub struct ConversationFilter {
     pub unread: Option<bool>,
 }
 
+impl ConversationFilter {
+    /// Whether it leaves nothing out but what is archived, or what is not.
+    pub fn is_plain(&self) -> bool {
+        self.kind.is_none() && self.category.is_none() && self.unread.is_none()
+    }
+}
+
 impl NewConversation {
     /// The same without what is taken out of texts.
     #[must_use]

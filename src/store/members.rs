@@ -234,7 +234,8 @@ pub async fn page(
     Ok(rows.fetch_all(db).await?.into_iter().map(Participant::from).collect())
 }
 
-/// The first `limit` present participants of each of many conversations.
+/// The first `limit` present participants of each of many conversations, whose number is hidden from the planner: see
+/// [`receipts::lows`](super::receipts::lows).
 pub async fn first_of_each(
     db: &mut PgConnection,
     conversations: &[ConversationId],
@@ -242,7 +243,7 @@ pub async fn first_of_each(
 ) -> sqlx::Result<Vec<Participant>> {
     let rows = select_participants!(
         "join (select wanted.id, first.user_id
-               from unnest($1::uuid[]) as wanted(id)
+               from unnest((select $1::uuid[])) as wanted(id)
                cross join lateral (
                    select user_id
                    from members

@@ -46,12 +46,13 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(|row| ((row.conversation_id, row.id), row.into())).collect())
 }
 
-/// Messages by their places, in many conversations at once.
+/// Messages by their places, in many conversations at once. How many is hidden from the planner: see
+/// [`receipts::lows`](crate::store::receipts::lows).
 pub async fn by_seqs(db: &mut PgConnection, seqs: &[(ConversationId, i64)], now: Time) -> sqlx::Result<Vec<Message>> {
     let (conversations, seqs): (Vec<_>, Vec<_>) = seqs.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
     let rows = select_messages!(
         now,
-        "join unnest($2::uuid[], $3::bigint[]) as wanted(conversation_id, seq)
+        "join unnest((select $2::uuid[]), (select $3::bigint[])) as wanted(conversation_id, seq)
            on wanted.conversation_id = message.conversation_id and wanted.seq = message.seq",
         &conversations,
         &seqs

@@ -84,10 +84,11 @@ pub async fn lows_of(db: &mut PgConnection, conversation: ConversationId) -> sql
     Ok(by_conversation(select_lows!("", "$1", conversation.0).fetch_all(db).await?))
 }
 
-/// The lowest cursors of many conversations.
+/// The lowest cursors of many conversations. How many is hidden in a question of its own: for few, PostgreSQL would make another
+/// plan each time, since that seems cheaper than the one that it keeps, and is the same.
 pub async fn lows(db: &mut PgConnection, conversations: &[ConversationId]) -> sqlx::Result<LowsByConversation> {
     let rows = select_lows!(
-        "unnest($1::uuid[]) as wanted(id) cross join lateral",
+        "unnest((select $1::uuid[])) as wanted(id) cross join lateral",
         "wanted.id",
         conversations as &[ConversationId]
     );
