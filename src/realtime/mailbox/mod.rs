@@ -25,9 +25,6 @@ use bytes::Bytes;
 use super::{close::Close, frames};
 use crate::domain::event::Durability;
 
-/// Room for frames that an idle socket keeps.
-const KEPT_CAPACITY: usize = 8;
-
 /// The end where frames are put in.
 #[derive(Clone, Debug)]
 pub struct Mailbox(Rc<Shared>);
@@ -237,7 +234,8 @@ impl State {
     fn pop(&mut self) -> Option<Bytes> {
         let Queued { frame, is_reply } = self.queue.pop_front()?;
         *self.bytes(is_reply) -= frame.len();
-        if self.queue.is_empty() && self.queue.capacity() > KEPT_CAPACITY {
+        // An idle socket keeps no room for frames.
+        if self.queue.is_empty() {
             self.queue = VecDeque::new();
         }
         Some(frame)
