@@ -75,7 +75,10 @@ pub async fn open(
     let terms = Terms { mailbox_bytes: ctx.settings.mailbox_bytes, frames_per_second: FRAMES_PER_SECOND };
     match websocket::accept(&request, payload, terms) {
         Ok((response, socket)) => {
-            rt::spawn(serve(ctx, hub, socket, caller));
+            match caller {
+                Some(caller) => rt::spawn(session::run(ctx, &hub, socket, caller, None)),
+                None => rt::spawn(wait_for_proof(ctx, hub, socket)),
+            };
             response
         }
         Err(refused) => not_upgraded(&request, refused),
@@ -108,16 +111,13 @@ fn request_id(request: &HttpRequest) -> String {
     request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone())
 }
 
-async fn serve(ctx: web::Data<Context>, hub: Hub, mut socket: Socket, caller: Option<Caller>) {
-    let (caller, reference) = match caller {
-        Some(caller) => (caller, None),
-        None => match tokio::time::timeout(PROOF_PATIENCE, Box::pin(first_frame(&ctx, &mut socket))).await {
-            Ok(Some(proven)) => proven,
-            Ok(None) => return,
-            Err(_) => return socket.mailbox().close(Close::Unauthenticated),
-        },
-    };
-    session::run(ctx, hub, socket, caller, reference).await;
+/// The session that follows is a task of its own: in this one it would keep the room for the waiting.
+async fn wait_for_proof(ctx: web::Data<Context>, hub: Hub, mut socket: Socket) {
+    match tokio::time::timeout(PROOF_PATIENCE, first_frame(&ctx, &mut socket)).await {
+        Ok(Some((caller, reference))) => drop(rt::spawn(session::run(ctx, &hub, socket, caller, reference))),
+        Ok(None) => {}
+        Err(_) => socket.mailbox().close(Close::Unauthenticated),
+    }
 }
 
 /// The caller whom the first frame proves, and the frame's `ref`; nobody where the socket ends instead.

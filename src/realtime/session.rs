@@ -18,7 +18,11 @@ use super::{
     socket::{Next, Socket},
 };
 use crate::{
-    actions::{Context, in_time, members, presence, typing},
+    actions::{
+        Context, in_time, members,
+        presence::{self, Device},
+        typing,
+    },
     domain::{
         error::{AuthFailure, Error, Reason, Result},
         ids::ConversationId,
@@ -26,7 +30,7 @@ use crate::{
     },
     telemetry::metrics,
     wire::{
-        command::{Command, Request},
+        command::{Command, NotAnObject, Request},
         event::{self, ReadyView},
         problem::ProblemView,
     },
@@ -66,30 +70,50 @@ impl Session {
         *self.caller.borrow_mut() = fresh;
         Ok(())
     }
+
+    async fn arrive(&self) -> Device {
+        presence::arrive(&self.ctx, &self.caller()).await
+    }
+
+    /// Gives up the seat, and tells those whom that concerns.
+    async fn leave(self, device: Device) {
+        let Self { ctx, caller, seat } = self;
+        let (caller, viewed) = (caller.into_inner(), seat.viewing());
+        drop(seat);
+        presence::close(&ctx, &caller, &viewed).await;
+        typing::leave(&ctx, &caller).await;
+        presence::depart(&ctx, &device);
+        metrics::socket_closed();
+    }
 }
 
 /// Serves a socket until it ends.
-pub async fn run(ctx: web::Data<Context>, hub: Hub, mut socket: Socket, caller: Caller, reference: Option<String>) {
+///
+/// Trap: an `async fn` keeps room for its arguments twice, and this is what an idle socket consists of.
+pub fn run(
+    ctx: web::Data<Context>,
+    hub: &Hub,
+    mut socket: Socket,
+    caller: Caller,
+    reference: Option<String>,
+) -> impl Future<Output = ()> + use<> {
     metrics::socket_opened();
-    let ctx = Arc::clone(&ctx);
     let seat = hub.join(arrival(&caller), socket.mailbox().clone());
-    let session = Session { ctx: Arc::clone(&ctx), caller: RefCell::new(caller.clone()), seat };
-    // What happens once is boxed: a socket that has opened must not keep the room for it.
-    let device = Box::pin(presence::arrive(&ctx, &caller)).await;
-    match Box::pin(in_time(welcome(&session, &socket, reference))).await {
-        Ok(()) => converse(&session, &mut socket).await,
-        Err(Error::Unauthenticated(AuthFailure::SessionRevoked) | Error::NotAllowed(Reason::Banned)) => {
-            socket.mailbox().close(Close::Ended);
+    let session = Session { ctx: ctx.into_inner(), caller: RefCell::new(caller), seat };
+    async move {
+        // What happens once is boxed: a socket that has opened must not keep the room for it.
+        let device = Box::pin(session.arrive()).await;
+        match Box::pin(in_time(welcome(&session, &socket, reference))).await {
+            Ok(()) => converse(&session, &mut socket).await,
+            Err(Error::Unauthenticated(AuthFailure::SessionRevoked) | Error::NotAllowed(Reason::Banned)) => {
+                socket.mailbox().close(Close::Ended);
+            }
+            Err(error) => socket.mailbox().reply(refusal(None, &error)),
         }
-        Err(error) => socket.mailbox().reply(refusal(None, &error)),
+        // The goodbye is said at once; what others are told of it may take longer.
+        drop(socket);
+        Box::pin(session.leave(device)).await;
     }
-    let viewed = session.seat.viewing();
-    // The goodbye is said at once; what others are told of it may take longer.
-    drop((socket, session));
-    Box::pin(presence::close(&ctx, &caller, &viewed)).await;
-    Box::pin(typing::leave(&ctx, &caller)).await;
-    presence::depart(&ctx, &device);
-    metrics::socket_closed();
 }
 
 fn arrival(caller: &Caller) -> Arrival {
@@ -132,27 +156,23 @@ async fn converse(session: &Session, socket: &mut Socket) {
             }
             next = socket.next(), if answers.len() < SENDS_AT_ONCE => next,
         };
-        let text = match next {
-            Some(Next::Text(text)) => text,
+        let begun = match next {
+            Some(Next::Text(text)) => begin(session, socket.mailbox(), &text),
             Some(Next::Recheck) => {
                 Box::pin(recheck(session)).await;
                 continue;
             }
             None => break,
         };
-        let Ok(request) = Request::parse(&text) else {
+        let Ok((answering, target)) = begun else {
             socket.mailbox().close(Close::NotAnObject);
             break;
-        };
-        let target = match &request.command {
-            Ok(Command::Send(conversation, _)) => Some(*conversation),
-            _ => None,
         };
         if target.is_none() || target != sending_to {
             finish(&mut answers, socket).await;
         }
         sending_to = target;
-        answers.push_back(Box::pin(carry_out(session, socket.mailbox().clone(), request)));
+        answers.push_back(answering);
         if target.is_none() {
             finish(&mut answers, socket).await;
         }
@@ -164,6 +184,20 @@ async fn finish(answers: &mut FuturesOrdered<Answering<'_>>, socket: &Socket) {
     while let Some(answer) = answers.next().await {
         socket.mailbox().reply(frames::text(&answer));
     }
+}
+
+/// What will carry out a command, and the conversation to which it sends. Boxed, so that no socket keeps the room for a command.
+fn begin<'a>(
+    session: &'a Session,
+    mailbox: &Mailbox,
+    text: &str,
+) -> Result<(Answering<'a>, Option<ConversationId>), NotAnObject> {
+    let request = Request::parse(text)?;
+    let target = match &request.command {
+        Ok(Command::Send(conversation, _)) => Some(*conversation),
+        _ => None,
+    };
+    Ok((Box::pin(carry_out(session, mailbox.clone(), request)), target))
 }
 
 async fn carry_out(session: &Session, mailbox: Mailbox, request: Request) -> ByteString {
