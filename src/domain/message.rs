@@ -69,7 +69,7 @@ pub enum Status {
 }
 
 /// What a reply shows of the message it answers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct ReplyTo {
     /// The answered message.
     pub id: MessageId,

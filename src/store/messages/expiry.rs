@@ -9,7 +9,7 @@ use crate::domain::{
     ids::{ConversationId, MessageId, UserId},
     link::LinkPreview,
     location::Location,
-    message::{ForwardedFrom, Message, MessageKind},
+    message::{ForwardedFrom, Message, MessageKind, ReplyTo},
     reaction::Reaction,
 };
 

@@ -14,7 +14,7 @@ use crate::domain::{
 };
 
 /// Selects messages as they are at a time, with what their reply shows, from all or `from` some; the rest of the statement
-/// follows the joins, and its arguments begin at `$2`.
+/// follows, and its arguments begin at `$2`.
 macro_rules! select_messages {
     ($now:expr, $rest:tt $(, $argument:expr)*) => {
         select_messages!(from "messages", $now, $rest $(, $argument)*)
@@ -45,16 +45,17 @@ macro_rules! select_messages {
                    message.edited_at,
                    message.deleted_at,
                    message.created_at as "created_at!",
-                   reply.id as "reply_id?: MessageId",
-                   reply.seq as "reply_seq?",
-                   reply.sender_id as "reply_sender_id?: UserId",
-                   reply.kind as "reply_kind?: MessageKind",
-                   case when reply.expires_at <= $1 then null else left(reply.body, 140) end as reply_preview,
-                   coalesce(reply.deleted_at, case when reply.expires_at <= $1 then reply.expires_at end)
-                       as "reply_deleted_at?"
+                   -- Most answer nothing: a join would look for each.
+                   case when message.reply_to_seq is not null then
+                       (select json_build_object(
+                                   'id', reply.id, 'seq', reply.seq, 'sender_id', reply.sender_id, 'kind', reply.kind,
+                                   'preview', case when reply.expires_at <= $1 then null else left(reply.body, 140) end,
+                                   'deleted_at', coalesce(reply.deleted_at,
+                                                          case when reply.expires_at <= $1 then reply.expires_at end))
+                        from messages reply
+                        where reply.conversation_id = message.conversation_id and reply.seq = message.reply_to_seq)
+                   end as "reply_to: Json<ReplyTo>"
             from "# + $source + r#" message
-            left join messages reply
-              on reply.conversation_id = message.conversation_id and reply.seq = message.reply_to_seq
             "# + $rest,
             $now
             $(, $argument)*
@@ -120,23 +121,11 @@ struct MessageRow {
     edited_at: Option<Time>,
     deleted_at: Option<Time>,
     created_at: Time,
-    reply_id: Option<MessageId>,
-    reply_seq: Option<i64>,
-    reply_sender_id: Option<UserId>,
-    reply_kind: Option<MessageKind>,
-    reply_preview: Option<String>,
-    reply_deleted_at: Option<Time>,
+    reply_to: Option<Json<ReplyTo>>,
 }
 
 impl From<MessageRow> for Message {
     fn from(row: MessageRow) -> Self {
-        let (preview, deleted_at) = (row.reply_preview, row.reply_deleted_at);
-        let reply_to = match (row.reply_id, row.reply_seq, row.reply_sender_id, row.reply_kind) {
-            (Some(id), Some(seq), Some(sender_id), Some(kind)) => {
-                Some(ReplyTo { id, seq, sender_id, kind, preview, deleted_at })
-            }
-            _ => None,
-        };
         let mut message = Self {
             id: row.id,
             conversation_id: row.conversation_id,
@@ -149,7 +138,7 @@ impl From<MessageRow> for Message {
             attachments: row.attachments.map(|Json(attachments)| attachments).unwrap_or_default(),
             metadata: row.metadata,
             location: row.location.map(|Json(location)| location),
-            reply_to,
+            reply_to: row.reply_to.map(|Json(reply)| reply),
             mentions: row.mentions,
             mentions_all: row.mentions_all,
             reactions: row.reactions.map(|Json(reactions)| reactions).unwrap_or_default(),

@@ -11,7 +11,7 @@ use crate::domain::{
     ids::{ConversationId, MessageId, UserId},
     link::LinkPreview,
     location::Location,
-    message::{Edit, ForwardedFrom, Message, MessageKind},
+    message::{Edit, ForwardedFrom, Message, MessageKind, ReplyTo},
     reaction::Reaction,
 };
 
