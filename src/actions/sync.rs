@@ -120,7 +120,9 @@ async fn look_up(
 
 /// A conversation that the client does not know: its newest messages, and all who are in it.
 async fn newest(tx: &mut PgConnection, reader: Reader, head_seq: i64, room: usize) -> Result<Missed> {
-    let mut newest = messages::beside(tx, reader, i64::MAX, (room.min(sync::NEWEST), 0)).await?;
+    let Reader { conversation_id, user_id, floor_seq, now } = reader;
+    let newest = messages::older(tx, (conversation_id, user_id), now, i64::MAX, room.min(sync::NEWEST)).await?;
+    let mut newest: Vec<_> = newest.into_iter().map(|message| message.veiled(floor_seq)).collect();
     newest.sort_unstable_by_key(|message| message.changed_seq);
     let participants = members::page(tx, reader.conversation_id, None, limits::RECEIPTS_MEMBERS).await?;
     Ok(Missed { messages: newest, participants, up_to: head_seq })

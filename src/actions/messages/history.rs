@@ -27,19 +27,31 @@ pub async fn page(
     window: Window,
     limit: usize,
 ) -> Result<HistoryPage> {
-    let mut db = ctx.db.acquire().await?;
-    let standing = require_member(&mut db, conversation, caller.user_id).await?;
-    let reader = reader(&standing, caller, ctx.clock.now());
-    let (place, wanted) = match window {
+    let (place, (older, newer)) = match window {
         Window::Newest => (i64::MAX, (limit, 0)),
         Window::Before(seq) => (seq, (limit, 0)),
         Window::After(seq) => (seq.saturating_add(1), (0, limit)),
         Window::Around(seq) => (seq, (limit / 2, limit - limit / 2)),
     };
-    let mut page = beside(&mut db, reader, place, wanted).await?;
-    let lows = receipts::lows_of(&mut db, conversation).await?;
-    page.items.iter_mut().for_each(|message| receipts::set_status(&lows, message));
-    Ok(page)
+    let (who, now) = ((conversation, caller.user_id), ctx.clock.now());
+    let mut db = ctx.db.acquire().await?;
+    // One more on each side that is read tells whether there are more.
+    let before = match older {
+        0 => Vec::new(),
+        wanted => messages::older(&mut db, who, now, place, wanted + 1).await?,
+    };
+    let after = match newer {
+        0 => Vec::new(),
+        wanted => messages::newer(&mut db, who, now, place, wanted + 1).await?,
+    };
+    // Read last: what was cleared meanwhile is veiled, and who was removed meanwhile is told so.
+    let unread = if older == 0 { (0, place.saturating_sub(1)) } else { (place, i64::MAX) };
+    let frame = messages::frame(&mut db, who, unread).await?.ok_or(Error::NotFound("conversation"))?;
+    let has_more_before = if older == 0 { frame.has_more } else { before.len() > older };
+    let has_more_after = if newer == 0 { frame.has_more } else { after.len() > newer };
+    let shown = before.into_iter().take(older).rev().chain(after.into_iter().take(newer));
+    let items = shown.map(|message| frame.show(message)).collect();
+    Ok(HistoryPage { items, has_more_before, has_more_after })
 }
 
 /// One message.
@@ -107,16 +119,4 @@ pub async fn above_floor(
 pub fn reader(standing: &Standing, caller: &Caller, now: Time) -> Reader {
     let Standing { conversation_id, floor_seq, .. } = *standing;
     Reader { conversation_id, user_id: caller.user_id, floor_seq, now }
-}
-
-/// Up to so many messages on either side of a place.
-async fn beside(db: &mut PgConnection, reader: Reader, place: i64, wanted: (usize, usize)) -> Result<HistoryPage> {
-    let (older, newer) = wanted;
-    // One more on each side tells whether there are more.
-    let mut items = messages::beside(db, reader, place, (older + 1, newer + 1)).await?;
-    let found_older = items.partition_point(|message| message.seq < place);
-    let found_newer = items.len() - found_older;
-    items.truncate(found_older + newer.min(found_newer));
-    items.drain(..found_older.saturating_sub(older));
-    Ok(HistoryPage { items, has_more_before: found_older > older, has_more_after: found_newer > newer })
 }

@@ -13,16 +13,16 @@ use crate::domain::{
     reaction::Reaction,
 };
 
-/// Selects messages as they are at a time, with what their reply shows, from all or `from` some; the rest of the statement
-/// follows, and its arguments begin at `$2`.
+/// Selects messages as they are at a time, with what their reply shows; the rest of the statement follows, and its arguments
+/// begin at `$2`. What is `in` something stands in the middle of a statement.
 macro_rules! select_messages {
     ($now:expr, $rest:tt $(, $argument:expr)*) => {
-        select_messages!(from "messages", $now, $rest $(, $argument)*)
+        select_messages!(in "", $now, $rest, "" $(, $argument)*)
     };
-    (from $source:tt, $now:expr, $rest:tt $(, $argument:expr)*) => {
+    (in $begin:tt, $now:expr, $rest:tt, $end:tt $(, $argument:expr)*) => {
         sqlx::query_as!(
             MessageRow,
-            r#"
+            $begin + r#"
             select message.id as "id!: MessageId",
                    message.conversation_id as "conversation_id!: ConversationId",
                    message.seq as "seq!",
@@ -55,8 +55,8 @@ macro_rules! select_messages {
                         from messages reply
                         where reply.conversation_id = message.conversation_id and reply.seq = message.reply_to_seq)
                    end as "reply_to: Json<ReplyTo>"
-            from "# + $source + r#" message
-            "# + $rest,
+            from messages message
+            "# + $rest + $end,
             $now
             $(, $argument)*
         )
@@ -64,10 +64,12 @@ macro_rules! select_messages {
 }
 
 mod expiry;
+mod page;
 mod read;
 mod write;
 
 pub use expiry::*;
+pub use page::*;
 pub use read::*;
 pub use write::*;
 

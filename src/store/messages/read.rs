@@ -80,50 +80,6 @@ pub async fn seqs(
     Ok(rows.into_iter().map(|row| ((row.conversation_id, row.id), row.seq)).collect())
 }
 
-/// Up to so many messages on either side of a place (the place itself is on the newer side), ascending, without those
-/// that the reader hid or may not see; at most 101 on each side.
-pub async fn beside(
-    db: &mut PgConnection,
-    reader: Reader,
-    place: i64,
-    (older, newer): (usize, usize),
-) -> sqlx::Result<Vec<Message>> {
-    // The constant limits tell PostgreSQL how little is read; without them it would plan each page anew, which takes it
-    // several times as long as reading one.
-    let rows = select_messages!(
-        from "((select older.*
-                from (select before.*
-                      from messages before
-                      where before.conversation_id = $2 and before.seq < $3 and before.seq > $4
-                        and not exists (select from hidden_messages hidden
-                                        where hidden.conversation_id = $2 and hidden.user_id = $5
-                                          and hidden.message_seq = before.seq)
-                      order by before.seq desc
-                      limit 101) as older
-                limit $6)
-               union all
-               (select newer.*
-                from (select after.*
-                      from messages after
-                      where after.conversation_id = $2 and after.seq >= $3 and after.seq > $4
-                        and not exists (select from hidden_messages hidden
-                                        where hidden.conversation_id = $2 and hidden.user_id = $5
-                                          and hidden.message_seq = after.seq)
-                      order by after.seq
-                      limit 101) as newer
-                limit $7))",
-        reader.now,
-        "order by message.seq",
-        reader.conversation_id.0,
-        place,
-        reader.floor_seq,
-        reader.user_id.0,
-        older as i64,
-        newer as i64
-    );
-    Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(reader.floor_seq)).collect())
-}
-
 /// Messages changed after a place in the log, ascending by their last change, that lie above the reader's floor.
 pub async fn changed_after(
     db: &mut PgConnection,

@@ -21,6 +21,16 @@ pub struct Lows {
 }
 
 impl Lows {
+    /// Takes in one of the lowest cursors.
+    pub fn put(&mut self, kind: ReceiptKind, user: UserId, seq: i64) {
+        let cursors = match kind {
+            ReceiptKind::Read => &mut self.read,
+            ReceiptKind::Delivered => &mut self.delivered,
+        };
+        cursors.push((user, seq));
+        cursors.sort_unstable_by_key(|(_, seq)| *seq);
+    }
+
     /// How far all others but its sender have come with a message.
     pub fn status(&self, sender: UserId, seq: i64) -> Status {
         let reached = |lowest: &[(UserId, i64)]| {
@@ -105,13 +115,7 @@ struct LowRow {
 fn by_conversation(rows: Vec<LowRow>) -> LowsByConversation {
     let mut lows = LowsByConversation::new();
     for row in rows {
-        let lowest = lows.entry(row.conversation_id).or_default();
-        let cursors = match row.kind {
-            ReceiptKind::Read => &mut lowest.read,
-            ReceiptKind::Delivered => &mut lowest.delivered,
-        };
-        cursors.push((row.user_id, row.seq));
-        cursors.sort_unstable_by_key(|(_, seq)| *seq);
+        lows.entry(row.conversation_id).or_default().put(row.kind, row.user_id, row.seq);
     }
     lows
 }
