@@ -50,6 +50,9 @@ pub struct Session {
 /// An answer on its way.
 type Answering<'a> = Pin<Box<dyn Future<Output = ByteString> + 'a>>;
 
+/// Those on their way, in the order of their commands.
+type Answers<'a> = Option<FuturesOrdered<Answering<'a>>>;
+
 impl Session {
     /// Who is on the other side; proven anew by each `auth` frame.
     pub fn caller(&self) -> Caller {
@@ -145,16 +148,16 @@ async fn welcome(session: &Session, socket: &Socket, reference: Option<String>) 
 
 /// Reads commands and answers them until the socket ends; what was begun by then is still answered.
 async fn converse(session: &Session, socket: &mut Socket) {
-    let mut answers: FuturesOrdered<Answering<'_>> = FuturesOrdered::new();
+    let mut answers = Answers::None;
     let mut sending_to: Option<ConversationId> = None;
     loop {
         let next = tokio::select! {
             biased;
-            Some(answer) = answers.next() => {
+            Some(answer) = next(&mut answers) => {
                 socket.mailbox().reply(frames::text(&answer));
                 continue;
             }
-            next = socket.next(), if answers.len() < SENDS_AT_ONCE => next,
+            next = socket.next(), if answers.as_ref().is_none_or(|answers| answers.len() < SENDS_AT_ONCE) => next,
         };
         let begun = match next {
             Some(Next::Text(text)) => begin(session, socket.mailbox(), &text),
@@ -172,7 +175,7 @@ async fn converse(session: &Session, socket: &mut Socket) {
             finish(&mut answers, socket).await;
         }
         sending_to = target;
-        answers.push_back(answering);
+        answers.get_or_insert_default().push_back(answering);
         if target.is_none() {
             finish(&mut answers, socket).await;
         }
@@ -180,8 +183,17 @@ async fn converse(session: &Session, socket: &mut Socket) {
     finish(&mut answers, socket).await;
 }
 
-async fn finish(answers: &mut FuturesOrdered<Answering<'_>>, socket: &Socket) {
-    while let Some(answer) = answers.next().await {
+/// The next answer; nothing, and no room for any, where all are given.
+async fn next(answers: &mut Answers<'_>) -> Option<ByteString> {
+    let answer = answers.as_mut()?.next().await;
+    if answer.is_none() {
+        *answers = None;
+    }
+    answer
+}
+
+async fn finish(answers: &mut Answers<'_>, socket: &Socket) {
+    while let Some(answer) = next(answers).await {
         socket.mailbox().reply(frames::text(&answer));
     }
 }
