@@ -54,7 +54,7 @@
 //! # Who may do what
 //!
 //! What roles in a conversation allow is in `domain/policy/mod.rs`. What a deployment allows is in its policy file, read by
-//! `domain/policy/file.rs` into `domain/policy/rules.rs`, kept by `config/rulebook.rs`, and asked in the transaction that writes:
+//! `domain/policy/file` into `domain/policy/rules.rs`, kept by `config/rulebook.rs`, and asked in the transaction that writes:
 //! for sends by `batch.rs`, for all else through `actions/rules.rs`.
 //!
 //! # How to add a feature

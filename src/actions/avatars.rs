@@ -6,12 +6,15 @@ use uuid::Uuid;
 
 use super::{
     Context,
-    attachments::upload::{PATIENCE, claim_place},
+    attachments::{
+        bounds::Bound,
+        upload::{PATIENCE, claim_place},
+    },
     conversations, require_member,
 };
 use crate::{
     domain::{
-        attachment::Rendition,
+        attachment::{AttachmentKind, Rendition},
         avatar,
         clock::Time,
         conversation::{ConversationChange, OwnConversation},
@@ -33,28 +36,32 @@ use crate::{
 #[derive(Debug)]
 pub struct Upload {
     staged: Staged,
+    bound: Bound,
 }
 
 impl Upload {
     /// Takes what has come of it.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.bound.check(self.staged.size() + bytes.len() as u64)?;
         self.staged.write(bytes).await
     }
 }
 
-/// Makes room for a picture of oneself.
-pub async fn begin(ctx: &Context, caller: &Caller) -> Result<Upload> {
+/// Makes room for a picture of oneself of at least so many bytes; refuses before it is sent what is too large.
+pub async fn begin(ctx: &Context, caller: &Caller, least: u64) -> Result<Upload> {
+    let bound = Bound::of(ctx, &caller.roles, AttachmentKind::Image);
+    bound.check(least)?;
     ctx.spend(Limit::Uploads, caller).await?;
-    Ok(Upload { staged: ctx.media.stage(ctx.settings.attachment_bytes).await? })
+    Ok(Upload { staged: ctx.media.stage(bound.most).await?, bound })
 }
 
 /// Makes room for a picture of a group; refuses before it is sent those who may not change it.
-pub async fn begin_of_group(ctx: &Context, caller: &Caller, id: ConversationId) -> Result<Upload> {
+pub async fn begin_of_group(ctx: &Context, caller: &Caller, id: ConversationId, least: u64) -> Result<Upload> {
     let mut db = ctx.db.acquire().await?;
     let standing = require_member(&mut db, id, caller.user_id).await?;
     policy::may_change_settings(&standing, &change_to(None))?;
     drop(db);
-    begin(ctx, caller).await
+    begin(ctx, caller, least).await
 }
 
 /// Makes the picture that came in that of the caller.

@@ -10,7 +10,7 @@ use clap::{
 use ipnet::IpNet;
 
 use super::{parse, secret::Secret};
-use crate::domain::limits::Limit;
+use crate::domain::limits::{self, Limit};
 
 /// Connections that each thread has at least.
 const FEWEST_CONNECTIONS: u32 = 3;
@@ -87,7 +87,7 @@ pub struct Settings {
 
     /// How many bytes a file may have.
     #[arg(long, env = "COLLOQUY_ATTACHMENT_BYTES", value_name = "BYTES", global = true,
-          default_value_t = 10 * 1024 * 1024, value_parser = value_parser!(u64).range(1..=5 * 1024 * 1024 * 1024))]
+          default_value_t = 10 * 1024 * 1024, value_parser = value_parser!(u64).range(1..=limits::FILE_BYTES))]
     pub attachment_bytes: u64,
 
     /// How many bytes of files each person may have on the server.

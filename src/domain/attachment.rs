@@ -1,5 +1,7 @@
 //! Files that messages carry: what they are, what is allowed, and what is kept of them.
 
+use std::iter;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -46,6 +48,13 @@ pub enum AttachmentKind {
     VoiceNote,
     /// Anything else, to be opened elsewhere.
     File,
+}
+
+impl AttachmentKind {
+    /// What a message may take it as: sound may have been spoken for that message.
+    pub fn taken_as(self) -> impl Iterator<Item = Self> {
+        iter::once(self).chain((self == Self::Audio).then_some(Self::VoiceNote))
+    }
 }
 
 /// A type of file that is taken, as its bytes show it.

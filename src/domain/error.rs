@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{limits::Limit, policy::rules::Denial};
+use super::{attachment::AttachmentKind, limits::Limit, policy::rules::Denial};
 
 /// The result of anything that may be refused.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -39,9 +39,11 @@ pub enum Error {
     /// What was asked for is well formed, but not acceptable.
     #[error("The request is not valid.")]
     Invalid(Vec<FieldError>),
-    /// A file is larger than any may be.
-    #[error("A file may have at most {most} bytes.")]
+    /// A file is larger than it may be.
+    #[error("A file{} may have at most {most} bytes.", of_kind(*kind))]
     TooLarge {
+        /// What it is, where the bound is of that.
+        kind: Option<AttachmentKind>,
         /// The bound.
         most: u64,
     },
@@ -225,6 +227,10 @@ impl Error {
 /// Seconds, rounded up, so that who waits that long is let in.
 pub fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+fn of_kind(kind: Option<AttachmentKind>) -> String {
+    kind.map(|kind| format!(" of the kind `{}`", <&str>::from(kind))).unwrap_or_default()
 }
 
 impl From<AuthFailure> for Error {

@@ -26,6 +26,8 @@ pub const PINS: usize = 50;
 pub const REACTIONS: usize = 20;
 /// People who are named of those who chose one kind of reaction.
 pub const REACTION_USERS: usize = 10;
+/// Bytes of a file, whatever settings and rules say.
+pub const FILE_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 /// Files in one message.
 pub const ATTACHMENTS: usize = 10;
 /// Numbers in a waveform.

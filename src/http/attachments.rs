@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use actix_multipart::{Field, Multipart, MultipartError};
+use actix_multipart::{Field, MultipartError};
 use actix_web::{delete, error::PayloadError, get, http::StatusCode, post, web};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     actions::attachments::{
         collect, serve,
-        upload::{self, Said, Uploaded},
+        upload::{self, Coming, Said, Uploaded},
     },
     domain::{
         error::Error,
@@ -60,7 +60,7 @@ async fn upload_attachment(
     id: Path<ConversationId>,
     form: Form,
 ) -> Outcome<SignedAttachmentView> {
-    let uploaded = receive(&ctx, &caller.0, id.0, form.0).await?;
+    let uploaded = receive(&ctx, &caller.0, id.0, form).await?;
     Ok(show(&ctx, &caller.0, uploaded).await?)
 }
 
@@ -118,17 +118,18 @@ async fn receive(
     ctx: &Ctx,
     caller: &Caller,
     conversation: ConversationId,
-    mut form: Multipart,
+    Form { mut fields, least }: Form,
 ) -> Result<Uploaded, Problem> {
     let (mut id, mut waveform) = (None, Vec::new());
-    while let Some(field) = form.next().await {
+    while let Some(field) = fields.next().await {
         let mut field = field.map_err(|error| unreadable(&error))?;
         match field.name() {
             Some("id") => id = Some(read_id(&mut field).await?),
             Some("waveform") => waveform = read_waveform(&mut field).await?,
             Some("file") => {
                 let filename = filename(&field);
-                let mut upload = upload::begin(ctx, caller, conversation, id).await?;
+                let coming = Coming { id, filename: &filename, least };
+                let mut upload = upload::begin(ctx, caller, conversation, coming).await?;
                 return match pour(field, async |bytes| upload.write(bytes).await).await {
                     Ok(()) => Ok(upload.finish(ctx, caller, Said { id, filename, waveform }).await?),
                     Err(problem) => {

@@ -47,8 +47,8 @@ pub fn routes(config: &mut ServiceConfig) {
     (status = 507, description = "The store of files is full.")))]
 #[put("/users/me/avatar")]
 async fn set_own_avatar(ctx: Ctx, caller: Signed, form: Form) -> Outcome<OwnUserView> {
-    let mut upload = avatars::begin(&ctx, &caller.0).await?;
-    let filename = receive(&mut upload, form.0).await?;
+    let mut upload = avatars::begin(&ctx, &caller.0, form.least).await?;
+    let filename = receive(&mut upload, form.fields).await?;
     Ok(Answer::Ok(avatars::set_own(&ctx, &caller.0, upload, filename).await?.into()))
 }
 
@@ -73,8 +73,8 @@ async fn set_conversation_avatar(
     id: Path<ConversationId>,
     form: Form,
 ) -> Outcome<OwnConversationView> {
-    let mut upload = avatars::begin_of_group(&ctx, &caller.0, id.0).await?;
-    let filename = receive(&mut upload, form.0).await?;
+    let mut upload = avatars::begin_of_group(&ctx, &caller.0, id.0, form.least).await?;
+    let filename = receive(&mut upload, form.fields).await?;
     Ok(Answer::Ok(avatars::set_of_group(&ctx, &caller.0, id.0, (upload, filename)).await?.into()))
 }
 

@@ -33,6 +33,8 @@ const BODY_BYTES: usize = 256 * 1024;
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a client that sends a file may send nothing of it.
 const PIECE_PATIENCE: Duration = Duration::from_secs(15);
+/// Bytes of a form at most that are not its file.
+const FORM_BYTES: u64 = 64 * 1024;
 
 /// Everything that actions need.
 pub type Ctx = web::Data<Context>;
@@ -46,7 +48,12 @@ pub struct Signed(pub Caller);
 pub struct Json<T>(pub T);
 
 /// A form with files, read field by field as it comes.
-pub struct Form(pub Multipart);
+pub struct Form {
+    /// The fields.
+    pub fields: Multipart,
+    /// How many bytes a file in it has in any case, as the request says.
+    pub least: u64,
+}
 
 /// The query string.
 #[derive(Debug)]
@@ -101,7 +108,10 @@ impl FromRequest for Form {
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        std::future::ready(Ok(Self(Multipart::new(request.headers(), flowing(payload.take())))))
+        let length =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let least = length.unwrap_or(0_u64).saturating_sub(FORM_BYTES);
+        std::future::ready(Ok(Self { fields: Multipart::new(request.headers(), flowing(payload.take())), least }))
     }
 }
 

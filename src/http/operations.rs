@@ -9,7 +9,7 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    actions::health,
+    actions::{attachments::bounds, health},
     domain::error::{AuthFailure, Error},
     telemetry::metrics,
     wire::{health::HealthView, limits::LimitsView},
@@ -73,6 +73,7 @@ async fn read_metrics(request: HttpRequest, ctx: Ctx) -> Result<HttpResponse, Pr
 #[utoipa::path(tag = "limits", responses((status = 200, body = LimitsView)))]
 #[get("/limits")]
 async fn get_limits(ctx: Ctx, Signed(caller): Signed) -> Outcome<LimitsView> {
-    let windows = ctx.rulebook.rules().windows;
-    Ok(Answer::Ok(LimitsView::new(|limit| ctx.quota(limit, &caller.roles), windows)))
+    let (windows, roles) = (ctx.rulebook.rules().windows, &caller.roles);
+    let most = |kind| bounds::most(&ctx, roles, kind);
+    Ok(Answer::Ok(LimitsView::new(|limit| ctx.quota(limit, roles), most, windows)))
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{probe, trouble};
 use crate::domain::{
     attachment::{
-        AttachmentKind::{Audio, File as Other, Image, Video},
+        AttachmentKind::{self, Audio, File as Other, Image, Video},
         FileType,
     },
     error::{Error, Result},
@@ -86,6 +86,16 @@ pub fn type_of(file: &mut File, name: &str) -> Result<FileType> {
         }
         _ => Ok(taken),
     }
+}
+
+/// What a file of this name can be: anything, where the name does not say.
+pub fn kinds_named(name: &str) -> Vec<AttachmentKind> {
+    let ending = ending(name);
+    let fits = |known: &&FileType| ending.as_deref().is_none_or(|ending| known.endings.contains(&ending));
+    let mut kinds: Vec<_> = TYPES.iter().filter(fits).map(|known| known.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
 }
 
 /// What a file is that could have moving pictures in it, and has sound alone: browsers record voices so.
@@ -224,6 +234,19 @@ mod tests {
         assert_eq!(told(pdf, "Vol. 2").unwrap(), "application/pdf");
         let Err(Error::UnsupportedFile(says)) = told(pdf, "photo.jpg") else { panic!("taken") };
         assert!(says.contains(".jpg") && says.contains("application/pdf"), "{says}");
+    }
+
+    #[test]
+    fn a_name_says_what_a_file_can_be() {
+        for (name, kinds) in [
+            ("photo.JPG", &[Image][..]),
+            ("clip.mp4", &[Video, Audio]),
+            ("report.pdf", &[Other]),
+            ("report", &[Image, Video, Audio, Other]),
+            ("tool.exe", &[]),
+        ] {
+            assert_eq!(kinds_named(name), kinds, "{name}");
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Staged {
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
         self.size += bytes.len() as u64;
         if self.size > self.most {
-            return Err(Error::TooLarge { most: self.most });
+            return Err(Error::TooLarge { kind: None, most: self.most });
         }
         self.take_room()?;
         self.hash.update(&bytes);

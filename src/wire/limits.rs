@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{
+    attachment::AttachmentKind,
     limits::{self, Limit},
     policy::rules::Windows,
 };
@@ -34,6 +35,10 @@ pub struct LimitsView {
     pub reactions: usize,
     /// People named of those who chose one kind of reaction.
     pub reaction_users: usize,
+    /// Files in one message.
+    pub attachments: usize,
+    /// Bytes of a file, by what it is and by your roles.
+    pub attachment_bytes: AttachmentBytesView,
     /// Seconds for which an expiring message stays at most; at least 1.
     pub expires_in_seconds: i32,
     /// Messages of one person that are yet to be sent at their times.
@@ -48,6 +53,22 @@ pub struct LimitsView {
     pub delete_within_seconds: Option<i64>,
     /// How often you may do something, by your roles.
     pub rates: RatesView,
+}
+
+/// How many bytes a file may have.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = AttachmentBytes)]
+pub struct AttachmentBytesView {
+    /// A picture, such as an avatar.
+    pub image: u64,
+    /// Moving pictures.
+    pub video: u64,
+    /// Sound.
+    pub audio: u64,
+    /// Sound that was spoken for its message.
+    pub voice_note: u64,
+    /// Anything else.
+    pub file: u64,
 }
 
 /// How often something may be done; 0 means unlimited.
@@ -75,8 +96,8 @@ pub struct RatesView {
 }
 
 impl LimitsView {
-    /// The fixed bounds with somebody's quotas and windows.
-    pub fn new(quota: impl Fn(Limit) -> u32, windows: Windows) -> Self {
+    /// The fixed bounds with somebody's quotas, the most bytes of their files, and windows.
+    pub fn new(quota: impl Fn(Limit) -> u32, most: impl Fn(AttachmentKind) -> u64, windows: Windows) -> Self {
         Self {
             body_characters: limits::BODY_CHARACTERS,
             metadata_bytes: limits::METADATA_BYTES,
@@ -89,6 +110,14 @@ impl LimitsView {
             pins: limits::PINS,
             reactions: limits::REACTIONS,
             reaction_users: limits::REACTION_USERS,
+            attachments: limits::ATTACHMENTS,
+            attachment_bytes: AttachmentBytesView {
+                image: most(AttachmentKind::Image),
+                video: most(AttachmentKind::Video),
+                audio: most(AttachmentKind::Audio),
+                voice_note: most(AttachmentKind::VoiceNote),
+                file: most(AttachmentKind::File),
+            },
             expires_in_seconds: limits::EXPIRES_IN_SECONDS,
             scheduled_messages: limits::SCHEDULED,
             scheduled_ahead_seconds: limits::SCHEDULED_AHEAD_SECONDS,

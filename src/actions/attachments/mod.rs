@@ -1,5 +1,6 @@
 //! Files: uploading them, showing them, and removing what nobody needs.
 
+pub mod bounds;
 pub mod collect;
 pub mod erase;
 pub mod fsck;

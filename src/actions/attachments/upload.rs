@@ -9,6 +9,7 @@ use sqlx::{PgConnection, error::DatabaseError};
 
 use super::{
     super::{Context, require_member, rules::require_may_speak},
+    bounds::Bound,
     serve,
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
         error::{Conflict, Error, Result},
         ids::{AttachmentId, BlobId, ConversationId},
         limits::Limit,
+        member::Standing,
         user::Caller,
     },
     media::{
@@ -39,7 +41,19 @@ pub const PATIENCE: Duration = Duration::hours(24);
 pub struct Upload {
     conversation: ConversationId,
     staged: Staged,
+    bound: Bound,
     is_counted: bool,
+}
+
+/// What is known of a file before its bytes come.
+#[derive(Clone, Copy, Debug)]
+pub struct Coming<'a> {
+    /// The client's own id; a retry carries the same.
+    pub id: Option<AttachmentId>,
+    /// What it is called.
+    pub filename: &'a str,
+    /// How many bytes it has in any case.
+    pub least: u64,
 }
 
 /// What is said of a file beside its bytes.
@@ -63,15 +77,12 @@ pub enum Uploaded {
 }
 
 /// Makes room for a file; refuses who may not send it before they do.
-pub async fn begin(
-    ctx: &Context,
-    caller: &Caller,
-    conversation: ConversationId,
-    id: Option<AttachmentId>,
-) -> Result<Upload> {
+pub async fn begin(ctx: &Context, caller: &Caller, conversation: ConversationId, coming: Coming<'_>) -> Result<Upload> {
     let mut db = ctx.db.acquire().await?;
-    require_may_attach(ctx, &mut db, caller, conversation, None).await?;
-    let before = match id {
+    let standing = require_may_attach(ctx, &mut db, caller, conversation, None).await?;
+    let bound = Bound::of_named(ctx, &standing.person_roles, coming.filename);
+    bound.check(coming.least)?;
+    let before = match coming.id {
         Some(id) => attachments::by_id(&mut db, conversation, id).await?,
         None => None,
     };
@@ -80,11 +91,11 @@ pub async fn begin(
     }
     let is_retry = before.is_some();
     drop(db);
-    let staged = ctx.media.stage(ctx.settings.attachment_bytes).await?;
+    let staged = ctx.media.stage(bound.most).await?;
     if !is_retry {
         ctx.spend(Limit::Uploads, caller).await?;
     }
-    Ok(Upload { conversation, staged, is_counted: !is_retry })
+    Ok(Upload { conversation, staged, bound, is_counted: !is_retry })
 }
 
 /// Refuses who may not put a file of this kind there, or none of any.
@@ -94,7 +105,7 @@ pub async fn require_may_attach(
     caller: &Caller,
     conversation: ConversationId,
     kind: Option<AttachmentKind>,
-) -> Result<()> {
+) -> Result<Standing> {
     let standing = require_member(db, conversation, caller.user_id).await?;
     let speaking = require_may_speak(ctx, db, &standing, caller.user_id, kind.as_slice()).await;
     match (speaking, kind) {
@@ -103,12 +114,14 @@ pub async fn require_may_attach(
             require_may_speak(ctx, db, &standing, caller.user_id, &[AttachmentKind::VoiceNote]).await
         }
         (speaking, _) => speaking,
-    }
+    }?;
+    Ok(standing)
 }
 
 impl Upload {
     /// Takes what has come of it.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.bound.check(self.staged.size() + bytes.len() as u64)?;
         self.staged.write(bytes).await
     }
 
@@ -161,13 +174,13 @@ pub async fn keep(
         created_at: ctx.clock.now(),
     };
     // The bytes may be there already: then nothing is put into the vault, unless they are removed meanwhile.
-    if let Some(uploaded) = record(ctx, caller, &mut stored, true).await? {
+    if let Some(uploaded) = record(ctx, caller, (&mut stored, complete.size), true).await? {
         return Ok(uploaded);
     }
     let (mut file, pictures) = (complete.again()?, ctx.rulebook.rules().pictures);
     let examined = ctx.media.open(move || examine(&mut file, file_type, pictures)).await?;
     let recorded = match deposit(ctx, &mut stored, &complete, examined).await {
-        Ok(()) => record(ctx, caller, &mut stored, false).await,
+        Ok(()) => record(ctx, caller, (&mut stored, complete.size), false).await,
         Err(error) => Err(error),
     };
     if !matches!(recorded, Ok(Some(Uploaded::New(_)))) {
@@ -208,22 +221,24 @@ async fn deposit(ctx: &Context, stored: &mut StoredAttachment, complete: &Comple
     }
 }
 
-/// Writes the file down; nothing where its bytes are not in the vault (any more). With `by_twin`, the bytes are those
-/// of a file that is there already.
+/// Writes a file down of which so many bytes came; nothing where they are not in the vault (any more). With `by_twin`, they
+/// are those of a file that is there already.
 async fn record(
     ctx: &Context,
     caller: &Caller,
-    stored: &mut StoredAttachment,
+    (stored, came): (&mut StoredAttachment, u64),
     by_twin: bool,
 ) -> Result<Option<Uploaded>> {
     let (conversation, id) = (stored.conversation_id, stored.attachment.id);
     let mut tx = ctx.db.begin().await?;
-    require_may_attach(ctx, &mut tx, caller, conversation, Some(stored.attachment.kind)).await?;
+    let kind = stored.attachment.kind;
+    let standing = require_may_attach(ctx, &mut tx, caller, conversation, Some(kind)).await?;
     if let Some(before) = attachments::by_id(&mut tx, conversation, id).await? {
         let is_same = (before.uploader_id, &before.sha256, &before.attachment.filename)
             == (stored.uploader_id, &stored.sha256, &stored.attachment.filename);
         return if is_same { Ok(Some(Uploaded::Before(before))) } else { Err(Conflict::IdempotencyMismatch.into()) };
     }
+    Bound::of(ctx, &standing.person_roles, kind).check(came)?;
     if by_twin {
         let Some(twin) = attachments::twin(&mut tx, conversation, &stored.sha256).await? else { return Ok(None) };
         stored.blob = twin.blob;
@@ -243,7 +258,7 @@ async fn record(
         // The same id came twice at once; the other one is first.
         Err(error) if error.as_database_error().is_some_and(DatabaseError::is_unique_violation) => {
             drop(tx);
-            return Box::pin(record(ctx, caller, stored, by_twin)).await;
+            return Box::pin(record(ctx, caller, (stored, came), by_twin)).await;
         }
         Err(error) => return Err(error.into()),
     }

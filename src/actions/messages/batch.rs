@@ -9,7 +9,7 @@ use std::{
 use crate::{
     actions::sessions::refuse_banned,
     domain::{
-        attachment::{self, Attachment},
+        attachment::{self, Attachment, AttachmentKind},
         clock::Time,
         conversation::ConversationKind,
         error::{Conflict, Error, Reason, Result},
@@ -211,7 +211,8 @@ pub(in crate::actions) fn check(
     let Circumstances { rules, present, missing_roles, now, .. } = circumstances;
     refuse_banned(facts.banned_until, *now)?;
     let files: Option<Vec<_>> = circumstances.files_of(draft, sender).map(Option::<&Attachment>::cloned).collect();
-    let attached = attachment::kinds_in(draft.kind, &files.ok_or_else(unknown_attachment)?)?;
+    let files = files.ok_or_else(unknown_attachment)?;
+    let attached = attachment::kinds_in(draft.kind, &files)?;
     let place = match facts.kind {
         ConversationKind::Direct => Place::Direct(&facts.peer_roles),
         ConversationKind::Group => {
@@ -220,6 +221,13 @@ pub(in crate::actions) fn check(
         }
     };
     rules.may_send(&facts.sender_roles, place, &attached)?;
+    // Only now is it known whether sound was spoken for a message; all else was measured when it came.
+    let is_own_sound = |kind: AttachmentKind| {
+        draft.forwarded_from.is_none() && AttachmentKind::Audio.taken_as().any(|taken| taken == kind)
+    };
+    for (file, kind) in files.iter().zip(attached).filter(|(_, kind)| is_own_sound(*kind)) {
+        rules.sizes.may_take(&facts.sender_roles, kind, file.size)?;
+    }
     if facts.is_blocked {
         return Err(Reason::NotAllowed.into());
     }

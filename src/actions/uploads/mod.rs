@@ -10,7 +10,10 @@ use sqlx::PgConnection;
 
 use super::{
     Context,
-    attachments::upload::{Said, Uploaded, keep, require_may_attach},
+    attachments::{
+        bounds::Bound,
+        upload::{Said, Uploaded, keep, require_may_attach},
+    },
 };
 use crate::{
     domain::{
@@ -102,14 +105,14 @@ async fn admit(ctx: &Context, caller: &Caller, announced: Announced, place: Opti
         expires_at: now + LIFETIME,
     };
     let mut tx = ctx.db.begin().await?;
-    require_may_attach(ctx, &mut tx, caller, upload.conversation_id, None).await?;
+    let standing = require_may_attach(ctx, &mut tx, caller, upload.conversation_id, None).await?;
     // One at a time, so that the bounds are exact and a retry finds what came first.
     personal::lock(&mut tx, caller.user_id).await?;
     if let Some(earlier) = rows::find(&mut tx, caller.user_id, upload.id, now).await? {
         let is_same = earlier.says_the_same_as(&upload);
         return if is_same { Ok(earlier) } else { Err(Conflict::IdempotencyMismatch.into()) };
     }
-    require_room(ctx, &mut tx, &upload, now).await?;
+    require_room(ctx, &mut tx, &upload, &standing.person_roles).await?;
     // One that is there is late, or of a conversation that one is in no more.
     rows::insert(&mut tx, &upload).await.on_constraint("uploads_pkey", Conflict::IdempotencyMismatch.into())?;
     if let Some(place) = place {
@@ -121,15 +124,13 @@ async fn admit(ctx: &Context, caller: &Caller, announced: Announced, place: Opti
 }
 
 /// Refuses a file that could not be kept when it has come.
-async fn require_room(ctx: &Context, tx: &mut PgConnection, upload: &Upload, now: Time) -> Result<()> {
-    let (most, quota) = (ctx.settings.attachment_bytes, ctx.settings.storage_quota_bytes);
+async fn require_room(ctx: &Context, tx: &mut PgConnection, upload: &Upload, roles: &[String]) -> Result<()> {
+    let quota = ctx.settings.storage_quota_bytes;
     if upload.size < 1 {
         return Err(Error::field("size", "empty", "The file is empty."));
     }
-    if upload.size as u64 > most {
-        return Err(Error::TooLarge { most });
-    }
-    let tally = rows::tally(tx, upload.uploader_id, now).await?;
+    Bound::of_named(ctx, roles, &upload.filename).check(upload.size as u64)?;
+    let tally = rows::tally(tx, upload.uploader_id, ctx.clock.now()).await?;
     if tally.open >= limits::UPLOADS as i64 {
         return Err(Error::LimitReached { what: "uploads at once", most: limits::UPLOADS });
     }

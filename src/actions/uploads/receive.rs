@@ -131,7 +131,7 @@ impl Taker {
             };
             let Some((piece, _taken)) = piece else { break };
             if self.upload.received as u64 + part.size() + piece.len() as u64 > self.upload.size as u64 {
-                return Err(Error::TooLarge { most: self.upload.size as u64 });
+                return Err(Error::TooLarge { kind: None, most: self.upload.size as u64 });
             }
             if let Some(checksum) = &mut self.checksum {
                 checksum.add(&piece);

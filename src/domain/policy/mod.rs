@@ -8,6 +8,7 @@ pub mod question;
 pub mod redaction;
 pub mod replay;
 pub mod rules;
+pub mod sizes;
 
 use super::{
     conversation::{ConversationChange, ConversationKind},

@@ -2,6 +2,7 @@
 
 use super::rules::{Place, Rules, Verdict};
 use crate::domain::{
+    attachment::AttachmentKind,
     clock::Time,
     conversation::ConversationKind,
     ids::{ConversationId, UserId},
@@ -41,6 +42,10 @@ pub struct Past {
     pub category: Option<String>,
     /// What the message says.
     pub body: Option<String>,
+    /// What the message carries, with how many bytes.
+    pub attached: Vec<(AttachmentKind, i64)>,
+    /// Whether it says what another one said.
+    pub is_forwarded: bool,
     /// When the message was sent that was edited.
     pub sent_at: Time,
 }
@@ -60,12 +65,21 @@ impl Past {
             (Act::Opened, ConversationKind::Direct) => rules.may_open_direct(&self.roles, peer),
             (Act::Opened, ConversationKind::Group) => rules.may_make_group(category, &self.roles, present),
             (Act::Joined, _) => rules.may_be_in(category, &self.roles),
-            (Act::Sent, _) => rules.may_send(&self.roles, place, &[]),
+            (Act::Sent, _) => self.judge_sent(rules, place),
             (Act::Edited, _) => {
                 rules.may_send(&self.roles, place, &[])?;
                 rules.may_edit_since(self.sent_at, self.at)
             }
         }
+    }
+
+    fn judge_sent<'a>(&self, rules: &'a Rules, place: Place<'_>) -> Verdict<'a> {
+        let kinds: Vec<_> = self.attached.iter().map(|(kind, _)| *kind).collect();
+        let allowed = rules.may_send(&self.roles, place, &kinds)?;
+        for (kind, bytes) in self.attached.iter().filter(|_| !self.is_forwarded) {
+            rules.sizes.may_take(&self.roles, *kind, *bytes)?;
+        }
+        Ok(allowed)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::redaction::Redaction;
+use super::{redaction::Redaction, sizes::Sizes};
 use crate::domain::{attachment::AttachmentKind, clock::Time, limits::Limit};
 use chrono::TimeDelta;
 
@@ -38,6 +38,8 @@ pub struct Rules {
     pub windows: Windows,
     /// How large pictures are kept.
     pub pictures: Keep,
+    /// How large files may be.
+    pub sizes: Sizes,
     /// By role.
     pub(super) limits: BTreeMap<String, Quotas>,
 }

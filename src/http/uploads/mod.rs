@@ -22,7 +22,10 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    actions::uploads::{self, receive},
+    actions::{
+        attachments::bounds,
+        uploads::{self, receive},
+    },
     domain::{ids::AttachmentId, upload::Upload, user::Caller},
 };
 
@@ -188,7 +191,7 @@ fn describe(ctx: &Ctx) -> HttpResponse {
     HttpResponse::NoContent()
         .insert_header(("Tus-Version", protocol::VERSION))
         .insert_header(("Tus-Extension", "creation,creation-with-upload,termination,expiration,checksum"))
-        .insert_header(("Tus-Max-Size", ctx.settings.attachment_bytes))
+        .insert_header(("Tus-Max-Size", bounds::most_of_all(ctx)))
         .insert_header(("Tus-Checksum-Algorithm", "sha1,sha256"))
         .finish()
 }

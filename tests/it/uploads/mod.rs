@@ -5,3 +5,4 @@ mod flat;
 mod full;
 mod nodes;
 mod rules;
+mod sizes;

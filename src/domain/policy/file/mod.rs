@@ -9,9 +9,13 @@ use toml::Spanned;
 
 use super::{
     redaction::Redaction,
-    rules::{DirectRule, GroupRule, Keep, Kinds, Quotas, Roles, Rules, Windows},
+    rules::{ANY_OTHER, DirectRule, GroupRule, Keep, Kinds, Quotas, Roles, Rules, Windows},
+    sizes::{ByKind, Sizes},
 };
-use crate::domain::{attachment::AttachmentKind, limits::Limit};
+use crate::domain::{
+    attachment::AttachmentKind,
+    limits::{self, Limit},
+};
 
 /// The role that the server itself knows; no file needs to name it.
 const OPERATOR: &str = "operator";
@@ -47,7 +51,9 @@ struct Document {
     #[serde(default)]
     pictures: Pictures,
     #[serde(default)]
-    limits: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, u32>>,
+    attachment_bytes: ByRole<Spanned<i64>>,
+    #[serde(default)]
+    limits: ByRole<u32>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +96,8 @@ struct Pictures {
 }
 
 type Words = Vec<Spanned<String>>;
+/// Of each role, names with numbers.
+type ByRole<T> = BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, T>>;
 
 /// Reads rules.
 pub fn parse(text: &str) -> Result<Rules, Mistake> {
@@ -118,6 +126,7 @@ pub fn parse(text: &str) -> Result<Rules, Mistake> {
             delete: document.messages.delete_within_seconds.map(|seconds| TimeDelta::seconds(seconds.into())),
         },
         pictures: if document.pictures.keep_originals { Keep::Original } else { Keep::Reasonable },
+        sizes: reader.sizes(&document.attachment_bytes)?,
         limits: document
             .limits
             .iter()
@@ -182,14 +191,44 @@ impl Reader<'_> {
         {
             return Ok(Kinds::All);
         }
-        let kind = |word: &Spanned<String>| {
-            word.as_ref().parse().map_err(|_| {
-                let known = AttachmentKind::VARIANTS.iter().map(<&str>::from).collect::<Vec<_>>().join("`, `");
-                let says = format!("`{}` is not a kind of attachment; there are `{known}`.", word.as_ref());
-                self.mistake(&format!("{rule}.attachments"), word, says)
-            })
-        };
+        let kind = |word| self.kind(&format!("{rule}.attachments"), word);
         words.iter().map(kind).collect::<Result<_, _>>().map(Kinds::Of)
+    }
+
+    fn kind(&self, field: &str, word: &Spanned<String>) -> Result<AttachmentKind, Mistake> {
+        word.as_ref().parse().map_err(|_| {
+            let known = AttachmentKind::VARIANTS.iter().map(<&str>::from).collect::<Vec<_>>().join("`, `");
+            let says = format!("`{}` is not a kind of attachment; there are `{known}`.", word.as_ref());
+            self.mistake(field, word, says)
+        })
+    }
+
+    fn sizes(&self, said: &ByRole<Spanned<i64>>) -> Result<Sizes, Mistake> {
+        let by_kind = |(role, said): (&Spanned<String>, &BTreeMap<Spanned<String>, Spanned<i64>>)| {
+            let role = match role.as_ref().as_str() {
+                ALL => ANY_OTHER.to_owned(),
+                _ => self.role("attachment_bytes", role)?,
+            };
+            let bytes = said.iter().map(|(kind, bytes)| self.size(&format!("attachment_bytes.{role}"), kind, bytes));
+            let bytes = bytes.collect::<Result<ByKind, _>>()?;
+            Ok((role, bytes))
+        };
+        said.iter().map(by_kind).collect::<Result<_, _>>().map(Sizes)
+    }
+
+    fn size(
+        &self,
+        field: &str,
+        word: &Spanned<String>,
+        bytes: &Spanned<i64>,
+    ) -> Result<(Option<AttachmentKind>, u64), Mistake> {
+        let kind = if word.as_ref() == ALL { None } else { Some(self.kind(field, word)?) };
+        let most = u64::try_from(*bytes.as_ref()).ok().filter(|most| (1..=limits::FILE_BYTES).contains(most));
+        let most = most.ok_or_else(|| {
+            let says = format!("Between 1 and {}; what may be attached at all is said elsewhere.", limits::FILE_BYTES);
+            mistake(self.text, bytes.span().start, Some(format!("{field}.{}", word.as_ref())), says)
+        });
+        Ok((kind, most?))
     }
 
     fn quotas(&self, role: &str, quotas: &BTreeMap<Spanned<String>, u32>) -> Result<Quotas, Mistake> {
@@ -214,123 +253,10 @@ fn mistake(text: &str, at: usize, field: Option<String>, says: String) -> Mistak
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
     let line = before.matches('\n').count() + 1;
     let column = before[line_start..].chars().count() + 1;
+    // What is called as its writer likes has no name for who reads it; the place says which it is.
+    let field = field.map(|field| field.split(".?").next().unwrap_or_default().to_owned());
     Mistake { line, column, field: field.filter(|field| field != "."), says }
 }
 
 #[cfg(test)]
-mod tests {
-    use chrono::DateTime;
-
-    use super::*;
-    use crate::domain::policy::rules::{Place, Reach};
-
-    const OPEN: &str = include_str!("../../../policies/open.toml");
-    const COACHING: &str = include_str!("../../../policies/coaching.toml");
-
-    fn people<const N: usize>(roles: [&str; N]) -> Vec<String> {
-        roles.map(str::to_owned).to_vec()
-    }
-
-    #[test]
-    fn the_open_rules_allow_everything() {
-        let rules = parse(OPEN).expect("it is well formed");
-        let (nobody, admin) = (people([]), people(["admin"]));
-
-        assert_eq!(rules.may_open_direct(&nobody, &admin), Ok("direct.anybody"));
-        let members = [nobody.clone(), admin.clone()];
-        assert_eq!(rules.may_make_group(Some("any"), &nobody, &members), Ok("groups.*"));
-        assert_eq!(rules.may_send(&nobody, Place::Direct(&nobody), AttachmentKind::VARIANTS), Ok("direct.anybody"));
-        assert_eq!(rules.may_send(&nobody, Place::Group(None, &[]), AttachmentKind::VARIANTS), Ok("groups.*"));
-        assert_eq!(rules.reach(&nobody), Reach::Everybody);
-        assert_eq!(rules.redaction, Redaction::default());
-        assert_eq!(rules.pictures, Keep::Reasonable);
-        assert_eq!(rules.quota(Limit::Messages, &admin), None);
-        let (then, now) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(10_000));
-        assert!(rules.may_edit_since(then, now).is_ok() && rules.may_delete_since(then, now).is_ok());
-    }
-
-    #[test]
-    fn the_coaching_rules_put_an_admin_between_coach_and_parent() {
-        let rules = parse(COACHING).expect("it is well formed");
-        let all = [people(["admin"]), people(["coach"]), people(["parent"]), people([])];
-        let talks = |one: usize, other: usize| (one == 0 || other == 0) && one != 3 && other != 3;
-        for (one, roles) in all.iter().enumerate() {
-            for (other, others) in all.iter().enumerate() {
-                assert_eq!(rules.may_open_direct(roles, others).is_ok(), talks(one, other), "{roles:?} {others:?}");
-                let place = Place::Direct(others);
-                assert_eq!(rules.may_send(roles, place, &[]).is_ok(), talks(one, other), "{roles:?} {others:?}");
-                assert!(rules.may_send(roles, place, &[AttachmentKind::Image]).is_err());
-                let members = [roles.clone(), others.clone()];
-                let makes = one == 0 && other != 3;
-                assert_eq!(rules.may_make_group(Some("batch"), roles, &members).is_ok(), makes);
-                assert!(rules.may_make_group(None, roles, &members).is_err());
-            }
-            let kinds = AttachmentKind::VARIANTS;
-            assert_eq!(rules.may_send(roles, Place::Group(Some("batch"), &[]), kinds).is_ok(), one != 3);
-            assert!(rules.may_send(roles, Place::Group(Some("batch"), &people(["admin"])), &[]).is_err());
-        }
-        assert_eq!(rules.reach(&all[0]), Reach::Of(people(["admin", "coach", "parent"])));
-        assert_eq!(rules.reach(&all[1]), Reach::Of(people(["admin"])));
-        assert_eq!(rules.reach(&all[3]), Reach::Of(Vec::new()));
-        assert_eq!(rules.required(Some("batch")), people(["admin"]));
-    }
-
-    #[test]
-    fn a_denial_names_the_rule_and_says_why() {
-        let rules = parse(COACHING).expect("it is well formed");
-        let (coach, parent) = (people(["coach"]), people(["parent"]));
-
-        let direct = rules.may_open_direct(&coach, &parent).expect_err("it is denied");
-        let file = rules.may_send(&coach, Place::Direct(&people(["admin"])), &[AttachmentKind::File]);
-        let made = rules.may_make_group(Some("batch"), &coach, std::slice::from_ref(&coach));
-        let late = rules.may_edit_since(DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::seconds(901));
-
-        assert_eq!(direct.rule, "direct");
-        let why = "No rule lets somebody who is `coach` open a direct conversation with somebody who is `parent`.";
-        assert_eq!(direct.why, why);
-        assert_eq!(file.expect_err("it is denied").rule, "direct.an-admin-with-anybody.attachments");
-        assert_eq!(made.expect_err("it is denied").rule, "groups.batch.made_by");
-        assert_eq!(late.expect_err("it is denied").rule, "messages.edit_within_seconds");
-    }
-
-    #[test]
-    fn the_most_generous_role_says_how_often() {
-        let text = format!(
-            "{}\n[limits.a]\nmessages_per_minute = 5\n[limits.b]\nmessages_per_minute = 9\n[limits.c]\nmessages_per_minute = 0\n",
-            OPEN.replace("roles = []", r#"roles = ["a", "b", "c"]"#)
-        );
-        let rules = parse(&text).expect("it is well formed");
-
-        for (roles, quota) in [
-            (people([]), None),
-            (people(["a"]), Some(5)),
-            (people(["b", "a"]), Some(9)),
-            (people(["a", "c"]), Some(0)),
-            (people(["d"]), None),
-        ] {
-            assert_eq!(rules.quota(Limit::Messages, &roles), quota, "{roles:?}");
-            assert_eq!(rules.quota(Limit::Edits, &roles), None);
-        }
-    }
-
-    #[test]
-    fn a_mistake_is_shown_where_it_is() {
-        for (was, is, place, says) in [
-            ("[redact]", "[redact", (27, 8), "unclosed table"),
-            ("made_by", "made_bye", (20, 1), "`groups.batch.made_bye`: unknown field `made_bye`"),
-            (r#"made_by = ["admin"]"#, "made_by = 7", (20, 11), "`groups.batch.made_by`: invalid type: integer `7`"),
-            ("may_send = [\"admin\",", "may_send = [\"admim\",", (23, 13), "`groups.batch.may_send`: `admim` is not"),
-            ("\"voice_note\"", "\"voice\"", (24, 43), "`groups.batch.attachments`: `voice` is not a kind"),
-            ("may_send = [\"admin\",", "may_send = [\"*\",", (23, 13), "`groups.batch.may_send`: `*` stands alone"),
-            ("conversations_per_hour", "conversations_per_day", (37, 1), "`limits.admin`: No such limit"),
-            ("roles = [", "# roles = [", (1, 1), "missing field `roles`"),
-            ("edit_within_seconds = 900", "edit_within_seconds = -1", (32, 23), "`messages.edit_within_seconds`"),
-            ("members = [", "# members = [", (19, 1), "`groups.batch`: missing field `members`"),
-        ] {
-            let mistake = parse(&COACHING.replacen(was, is, 1)).expect_err(is);
-
-            assert_eq!((mistake.line, mistake.column), place, "{is}: {mistake}");
-            assert!(mistake.to_string().contains(says), "{is}: {mistake}");
-        }
-    }
-}
+mod tests;
