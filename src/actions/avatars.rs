@@ -45,14 +45,20 @@ impl Upload {
         self.bound.check(self.staged.size() + bytes.len() as u64)?;
         self.staged.write(bytes).await
     }
+
+    /// Lets it go, since it does not come as it should.
+    pub async fn abandon(self, ctx: &Context, caller: &Caller) {
+        ctx.give_back(Limit::Uploads, caller).await;
+    }
 }
 
 /// Makes room for a picture of oneself of at least so many bytes; refuses before it is sent what is too large.
 pub async fn begin(ctx: &Context, caller: &Caller, least: u64) -> Result<Upload> {
     let bound = Bound::of(ctx, &caller.roles, AttachmentKind::Image);
     bound.check(least)?;
+    let staged = ctx.media.stage(bound.most).await?;
     ctx.spend(Limit::Uploads, caller).await?;
-    Ok(Upload { staged: ctx.media.stage(bound.most).await?, bound })
+    Ok(Upload { staged, bound })
 }
 
 /// Makes room for a picture of a group; refuses before it is sent those who may not change it.
@@ -66,8 +72,11 @@ pub async fn begin_of_group(ctx: &Context, caller: &Caller, id: ConversationId, 
 
 /// Makes the picture that came in that of the caller.
 pub async fn set_own(ctx: &Context, caller: &Caller, upload: Upload, filename: String) -> Result<User> {
-    let avatar = deposit(ctx, upload, filename).await?;
-    replace_own(ctx, caller, Some(avatar)).await
+    let setting = async {
+        let avatar = deposit(ctx, upload, filename).await?;
+        replace_own(ctx, caller, Some(avatar)).await
+    };
+    counted(ctx, caller, setting).await
 }
 
 /// Takes the caller's picture away.
@@ -82,8 +91,11 @@ pub async fn set_of_group(
     id: ConversationId,
     (upload, filename): (Upload, String),
 ) -> Result<OwnConversation> {
-    let avatar = deposit(ctx, upload, filename).await?;
-    conversations::change(ctx, caller, id, change_to(Some(avatar))).await
+    let setting = async {
+        let avatar = deposit(ctx, upload, filename).await?;
+        conversations::change(ctx, caller, id, change_to(Some(avatar))).await
+    };
+    counted(ctx, caller, setting).await
 }
 
 /// Takes a group's picture away.
@@ -126,6 +138,15 @@ pub(super) async fn exchange(
         attachments::doom(tx, &[before], now).await?;
     }
     Ok(())
+}
+
+/// Takes back that an upload was counted, where nothing comes of it.
+async fn counted<T>(ctx: &Context, caller: &Caller, setting: impl Future<Output = Result<T>>) -> Result<T> {
+    let set = setting.await;
+    if set.is_err() {
+        ctx.give_back(Limit::Uploads, caller).await;
+    }
+    set
 }
 
 async fn replace_own(ctx: &Context, caller: &Caller, avatar: Option<BlobId>) -> Result<User> {

@@ -25,6 +25,7 @@ use crate::{
         attachment::Rendition,
         error::Error,
         ids::{BlobId, ConversationId},
+        user::Caller,
     },
     wire::{attachments::AvatarForm, conversations::OwnConversationView, users::OwnUserView},
 };
@@ -47,8 +48,8 @@ pub fn routes(config: &mut ServiceConfig) {
     (status = 507, description = "The store of files is full.")))]
 #[put("/users/me/avatar")]
 async fn set_own_avatar(ctx: Ctx, caller: Signed, form: Form) -> Outcome<OwnUserView> {
-    let mut upload = avatars::begin(&ctx, &caller.0, form.least).await?;
-    let filename = receive(&mut upload, form.fields).await?;
+    let upload = avatars::begin(&ctx, &caller.0, form.least).await?;
+    let (upload, filename) = receive(&ctx, &caller.0, upload, form.fields).await?;
     Ok(Answer::Ok(avatars::set_own(&ctx, &caller.0, upload, filename).await?.into()))
 }
 
@@ -73,9 +74,9 @@ async fn set_conversation_avatar(
     id: Path<ConversationId>,
     form: Form,
 ) -> Outcome<OwnConversationView> {
-    let mut upload = avatars::begin_of_group(&ctx, &caller.0, id.0, form.least).await?;
-    let filename = receive(&mut upload, form.fields).await?;
-    Ok(Answer::Ok(avatars::set_of_group(&ctx, &caller.0, id.0, (upload, filename)).await?.into()))
+    let upload = avatars::begin_of_group(&ctx, &caller.0, id.0, form.least).await?;
+    let received = receive(&ctx, &caller.0, upload, form.fields).await?;
+    Ok(Answer::Ok(avatars::set_of_group(&ctx, &caller.0, id.0, received).await?.into()))
 }
 
 /// Take a group's picture away.
@@ -118,8 +119,18 @@ async fn read_avatar(
         .body(SizedStream::new(reading.size, reading.bytes)))
 }
 
-/// Reads the form up to the file, and says what that is called.
-async fn receive(upload: &mut Upload, mut form: Multipart) -> Result<String, Problem> {
+/// Takes the file out of the form, and says what it is called.
+async fn receive(ctx: &Ctx, caller: &Caller, mut upload: Upload, form: Multipart) -> Result<(Upload, String), Problem> {
+    match read(&mut upload, form).await {
+        Ok(filename) => Ok((upload, filename)),
+        Err(problem) => {
+            upload.abandon(ctx, caller).await;
+            Err(problem)
+        }
+    }
+}
+
+async fn read(upload: &mut Upload, mut form: Multipart) -> Result<String, Problem> {
     while let Some(field) = form.next().await {
         let field = field.map_err(|error| unreadable(&error))?;
         if field.name() == Some("file") {
