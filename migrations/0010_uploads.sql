@@ -11,6 +11,8 @@ create table uploads (
     received        bigint      not null,
     -- What its client wrote of it, to be read again as it was written.
     metadata        text        not null,
+    -- How loud it is from its beginning to its end, a byte each, as its client says; empty where it says nothing.
+    waveform        bytea       not null,
     -- Where it goes by itself; none where it comes in parts.
     blob_id         uuid,
     -- Of its bytes, where its client said so.

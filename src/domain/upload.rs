@@ -26,6 +26,8 @@ pub struct Upload {
     pub received: i64,
     /// What its client wrote of it.
     pub metadata: String,
+    /// How loud it is from its beginning to its end, as its client says.
+    pub waveform: Vec<u8>,
     /// Where it goes by itself; none where it comes in parts.
     pub place: Option<BlobId>,
     /// Of its bytes, where its client said so.
@@ -44,7 +46,8 @@ impl Upload {
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         let words = |upload: &Self| (upload.conversation_id, upload.size, upload.place.is_some());
         words(self) == words(other)
-            && (&self.filename, &self.metadata, &self.sha256) == (&other.filename, &other.metadata, &other.sha256)
+            && (&self.filename, &self.metadata, &self.waveform, &self.sha256)
+                == (&other.filename, &other.metadata, &other.waveform, &other.sha256)
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
         user::Caller,
     },
     wire::{
-        attachments::{SignAttachments, SignedAttachmentView, UploadForm},
+        attachments::{self, SignAttachments, SignedAttachmentView, UploadForm},
         json::List,
     },
 };
@@ -172,9 +172,9 @@ async fn read_id(field: &mut Field) -> Result<AttachmentId, Problem> {
 }
 
 async fn read_waveform(field: &mut Field) -> Result<Vec<u8>, Problem> {
-    let wrong = || Error::field("waveform", "invalid_type", "Must be a JSON list of numbers from 0 to 100.");
-    let bytes = field.bytes(FIELD_BYTES).await.map_err(|_| wrong())?.map_err(|error| unreadable(&error))?;
-    Ok(serde_json::from_slice(&bytes).map_err(|_| wrong())?)
+    let too_long = |_| Error::field("waveform", "too_long", format!("At most {FIELD_BYTES} bytes."));
+    let bytes = field.bytes(FIELD_BYTES).await.map_err(too_long)?.map_err(|error| unreadable(&error))?;
+    Ok(attachments::waveform(&bytes)?)
 }
 
 /// What a file in a form is called.

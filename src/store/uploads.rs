@@ -40,9 +40,9 @@ pub async fn tally(db: &mut PgConnection, user: UserId, now: Time) -> sqlx::Resu
 /// Writes an upload that is announced.
 pub async fn insert(db: &mut PgConnection, upload: &Upload) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into uploads (uploader_id, id, conversation_id, filename, size, received, metadata, blob_id, sha256,
-                              expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "insert into uploads (uploader_id, id, conversation_id, filename, size, received, metadata, waveform, blob_id,
+                              sha256, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         upload.uploader_id.0,
         upload.id.0,
         upload.conversation_id.0,
@@ -50,6 +50,7 @@ pub async fn insert(db: &mut PgConnection, upload: &Upload) -> sqlx::Result<()> 
         upload.size,
         upload.received,
         upload.metadata,
+        upload.waveform,
         upload.place.map(|place| place.0),
         upload.sha256,
         upload.expires_at,
@@ -71,7 +72,7 @@ pub async fn find(
         r#"
         select upload.uploader_id as "uploader_id: UserId", upload.id as "id: AttachmentId",
                upload.conversation_id as "conversation_id: ConversationId", filename, size, received, metadata,
-               blob_id as "place: BlobId", sha256, expires_at
+               waveform, blob_id as "place: BlobId", sha256, expires_at
         from uploads upload
         join members member
           on member.conversation_id = upload.conversation_id and member.user_id = $1 and member.left_at is null

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::json;
 use crate::domain::{
     attachment::{Attachment, AttachmentKind},
+    error::{Error, Result},
     ids::{AttachmentId, ConversationId},
 };
 
@@ -101,6 +102,12 @@ pub struct AvatarForm {
     /// The picture.
     #[schema(value_type = String, format = Binary)]
     pub file: Vec<u8>,
+}
+
+/// Reads a waveform that is written as text: a JSON list.
+pub fn waveform(text: &[u8]) -> Result<Vec<u8>> {
+    let says = "Must be a JSON list of numbers from 0 to 100.";
+    serde_json::from_slice(text).map_err(|_| Error::field("waveform", "invalid_type", says))
 }
 
 impl From<Attachment> for AttachmentView {

@@ -24,6 +24,9 @@ pub struct Presign {
     /// Bytes.
     #[schema(example = 183_406, minimum = 1)]
     pub size: i64,
+    /// How loud the sound in it is from its beginning to its end, as numbers from 0 to 100; taken where the server can't tell.
+    #[schema(max_items = 100)]
+    pub waveform: Option<Vec<u8>>,
     /// Of its bytes, in hexadecimal; what differs is refused.
     #[schema(pattern = "^[0-9a-fA-F]{64}$")]
     pub sha256: Option<String>,

@@ -2,12 +2,15 @@
 
 use std::{fs, path::Path};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{
+    client::perform,
     files::{uploads, uploads_with},
     id, new_id,
     server::TestServer,
+    tus::{Tus, metadata},
 };
 
 fn media(name: &str) -> Vec<u8> {
@@ -63,6 +66,42 @@ async fn what_the_server_cannot_hear_its_uploader_may_say() {
     assert_ne!(heard["waveform"], json!([1, 2, 3]), "what can be told is not asked for");
     let document = says("[1, 2, 3]", "notes.txt", b"notes").await.expect(201);
     assert_eq!(document.get("waveform"), None);
+}
+
+#[tokio::test]
+async fn whichever_way_sound_comes_its_uploader_may_say_how_it_sounds() {
+    let server = TestServer::on_s3_with(|_| ()).await;
+    let ada = server.person("ada").await;
+    let (group, tus) = (ada.opens_group_with([]).await, Tus::of(&ada));
+    let (voice, song) = (media("voice.webm"), media("voice.mp3"));
+    let announces = async |name: &str, size: usize, waveform: &str| {
+        let words = [("conversation_id", group.as_str()), ("filename", name), ("waveform", waveform)];
+        tus.post("/uploads", size, &metadata(&words)).await
+    };
+    let presigns = async |name: &str, size: usize, waveform: Value| {
+        let file = json!({"filename": name, "size": size, "waveform": waveform});
+        ada.post(&format!("/conversations/{group}/attachments/presign"), file).await
+    };
+
+    for wrong in ["", "loud", "[101]", "[-1]", "{}", &json!(vec![1; 101]).to_string()] {
+        announces("voice.webm", voice.len(), wrong).await.refused_for("waveform");
+    }
+    presigns("voice.webm", voice.len(), json!([101])).await.refused_for("waveform");
+    for (name, bytes) in [("voice.webm", &voice), ("song.mp3", &song)] {
+        let is_kept = |file: &Value| (file["waveform"] == json!([0, 50, 100])) == (name == "voice.webm");
+        let reply = announces(name, bytes.len(), "[0, 50, 100]").await;
+        let place = reply.header("location").trim_start_matches("/api/v1").to_owned();
+        tus.patch(&place, 0, bytes).await.expect(204);
+        let in_parts = ada.get(&place.replace("uploads", "attachments")).await.expect(200);
+        assert!(is_kept(&in_parts), "{in_parts:#}");
+        ada.delete(&format!("/attachments/{}", id(&in_parts))).await.expect(204);
+        let presigned = presigns(name, bytes.len(), json!([0, 50, 100])).await.expect(201);
+        let url = presigned["url"].as_str().expect("it has a URL");
+        perform(ada.ask_anywhere(Method::PUT, url).body(bytes.clone())).await.expect(200);
+        let complete = format!("/conversations/{group}/attachments/{}/complete", id(&presigned));
+        let direct = ada.post(&complete, json!({})).await.expect(201);
+        assert!(is_kept(&direct) && plays_about(&direct, 2_000), "{direct:#}");
+    }
 }
 
 #[tokio::test]

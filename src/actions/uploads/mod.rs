@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::{
-        attachment::clean_filename,
+        attachment::{check_waveform, clean_filename},
         clock::Time,
         error::{Conflict, Error, Result},
         ids::{AttachmentId, BlobId, ConversationId},
@@ -53,6 +53,8 @@ pub struct Announced {
     pub size: i64,
     /// What the client wrote of it, to be read again.
     pub metadata: String,
+    /// How loud it is from its beginning to its end.
+    pub waveform: Vec<u8>,
     /// Of its bytes, where the client knows.
     pub sha256: Option<Vec<u8>>,
 }
@@ -91,6 +93,7 @@ async fn find_in(db: &mut PgConnection, caller: &Caller, id: AttachmentId, now: 
 
 /// Writes an announced file down, and a place for it in the store where it goes there by itself.
 async fn admit(ctx: &Context, caller: &Caller, announced: Announced, place: Option<BlobId>) -> Result<Upload> {
+    check_waveform(&announced.waveform)?;
     let now = ctx.clock.now();
     let upload = Upload {
         uploader_id: caller.user_id,
@@ -100,6 +103,7 @@ async fn admit(ctx: &Context, caller: &Caller, announced: Announced, place: Opti
         size: announced.size,
         received: 0,
         metadata: announced.metadata,
+        waveform: announced.waveform,
         place,
         sha256: announced.sha256,
         expires_at: now + LIFETIME,
@@ -142,7 +146,7 @@ async fn require_room(ctx: &Context, tx: &mut PgConnection, upload: &Upload, rol
 
 /// Keeps a file of which all has come, and ends its upload: well, or badly where it can't be kept.
 async fn conclude(ctx: &Context, caller: &Caller, upload: &Upload, whole: Complete) -> Result<Uploaded> {
-    let said = Said { id: Some(upload.id), filename: upload.filename.clone(), waveform: Vec::new() };
+    let said = Said { id: Some(upload.id), filename: upload.filename.clone(), waveform: upload.waveform.clone() };
     match keep(ctx, caller, upload.conversation_id, whole, said).await {
         Ok(uploaded) => {
             let mut tx = ctx.db.begin().await?;

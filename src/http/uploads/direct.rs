@@ -37,8 +37,9 @@ async fn presign_upload(
     body: Json<Presign>,
 ) -> Outcome<PresignedView> {
     let sha256 = body.0.sha256()?;
-    let Presign { id, filename, size, .. } = body.0;
-    let announced = Announced { id, conversation_id: conversation.0, filename, size, metadata: String::new(), sha256 };
+    let Presign { id, filename, size, waveform, .. } = body.0;
+    let (conversation_id, metadata, waveform) = (conversation.0, String::new(), waveform.unwrap_or_default());
+    let announced = Announced { id, conversation_id, filename, size, metadata, waveform, sha256 };
     let presigned = direct::presign(&ctx, &caller.0, announced).await?;
     Ok(Answer::Created(PresignedView {
         id: presigned.upload.id,

@@ -59,8 +59,8 @@ async fn discover_uploads(ctx: Ctx) -> HttpResponse {
 
 /// Announce a file that comes in parts (tus).
 ///
-/// `Upload-Metadata` must say `conversation_id` and `filename`, and may say an `id` of your own; each in Base64, as tus has
-/// it. The upload's id, which ends its `Location`, is also that of the attachment: once all bytes are in, it is there, yours
+/// `Upload-Metadata` must say `conversation_id` and `filename`, and may say an `id` of your own and, as a form does, the
+/// `waveform` of sound; each in Base64, as tus has it. The upload's id, which ends its `Location`, is also that of the attachment: once all bytes are in, it is there, yours
 /// alone until a message takes it. What can't be kept is refused with the last bytes, and its upload is gone. A body of
 /// `application/offset+octet-stream` is taken for the first bytes. The same `id` again finds the upload that is there.
 #[utoipa::path(tag = "attachments",

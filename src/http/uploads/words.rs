@@ -15,6 +15,7 @@ use crate::{
         upload::Checksum,
     },
     http::problem::Problem,
+    wire::attachments,
 };
 
 /// Bytes of `Upload-Metadata` at most.
@@ -38,6 +39,9 @@ pub fn announced(headers: &HeaderMap) -> Result<Announced, Problem> {
         filename: words.remove("filename").ok_or_else(missing("filename"))?,
         size,
         metadata: metadata.to_owned(),
+        waveform: words
+            .remove("waveform")
+            .map_or(Ok(Vec::new()), |waveform| attachments::waveform(waveform.as_bytes()))?,
         sha256: None,
     })
 }
