@@ -166,6 +166,46 @@ pub async fn remove(db: &mut PgConnection, uploader: UserId, id: AttachmentId) -
     Ok(())
 }
 
+/// Somebody who deleted their account and has uploads; locked until the transaction ends.
+pub async fn claim_erased(db: &mut PgConnection) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar!(
+        r#"
+        select user_id as "user_id: UserId"
+        from erasures erasure
+        where exists (select from uploads upload where upload.uploader_id = erasure.user_id)
+        limit 1
+        for update skip locked
+        "#,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Locks all uploads of somebody until the transaction ends.
+pub async fn lock_all(db: &mut PgConnection, uploader: UserId) -> sqlx::Result<()> {
+    sqlx::query!("select from uploads where uploader_id = $1 order by id for update", uploader.0).execute(db).await?;
+    Ok(())
+}
+
+/// Forgets the parts of all uploads of somebody; answers with where they are.
+pub async fn remove_all_parts(db: &mut PgConnection, uploader: UserId) -> sqlx::Result<Vec<BlobId>> {
+    sqlx::query_scalar!(
+        r#"delete from upload_parts where uploader_id = $1 returning blob_id as "blob_id: BlobId""#,
+        uploader.0,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Forgets all uploads of somebody; answers with where those go that go by themselves.
+pub async fn remove_all(db: &mut PgConnection, uploader: UserId) -> sqlx::Result<Vec<BlobId>> {
+    let places = sqlx::query_scalar!(
+        r#"delete from uploads where uploader_id = $1 returning blob_id as "place: BlobId""#,
+        uploader.0,
+    );
+    Ok(places.fetch_all(db).await?.into_iter().flatten().collect())
+}
+
 /// Forgets some uploads that are late, with their parts, whose places are doomed already; answers with how many.
 pub async fn remove_late(db: &mut PgConnection, now: Time, limit: i64) -> sqlx::Result<u64> {
     let removed = sqlx::query!(

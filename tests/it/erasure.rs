@@ -1,14 +1,17 @@
 //! Files of somebody who deletes their account: gone everywhere, while what they said stays.
 
 use chrono::Duration;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    files::{keeps_only, kept, uploads},
+    client::perform,
+    files::{PDF, keeps_only, kept, uploads},
     id,
     person::Person,
     seq,
     server::TestServer,
+    tus::Tus,
     until, with,
 };
 
@@ -98,4 +101,32 @@ async fn what_a_server_does_not_finish_it_finishes_when_it_starts_again() {
 
     keeps_only(&server, 0).await;
     assert_eq!(bob.at(&server).looks_at(&sent).await.expect(200)["attachments"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_ends_with_the_account() {
+    let server = TestServer::on_s3_with(|_| ()).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let announced = json!({"filename": "a.pdf", "size": PDF.len()});
+    let presigned = ada.post(&format!("/conversations/{group}/attachments/presign"), announced).await.expect(201);
+    let url = presigned["url"].as_str().expect("it has a URL");
+    perform(ada.ask_anywhere(Method::PUT, url).body(PDF)).await.expect(200);
+    for (person, text) in [(&ada, b"hello"), (&ada, b"world"), (&bob, b"again")] {
+        let tus = Tus::of(person);
+        let upload = tus.announces(&group, "a.txt", 10).await;
+        tus.patch(&format!("/uploads/{upload}"), 0, text).await.expect(204);
+    }
+    assert_eq!(kept(&server), 4);
+
+    ada.delete("/users/me").await.expect(204);
+
+    // What was put into the store directly goes once no URL leads there any more; Bob's part stays.
+    keeps_only(&server, 2).await;
+    let mut db = server.database.connect().await;
+    let left = sqlx::query_scalar("select uploader_id::text from uploads").fetch_all(&mut db).await;
+    let left: Vec<String> = left.expect("the table is there");
+    assert_eq!(left, [bob.id.as_str()]);
+    server.clock.advance(Duration::hours(2));
+    keeps_only(&server, 1).await;
 }

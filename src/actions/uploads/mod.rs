@@ -82,6 +82,21 @@ pub async fn forget_late(ctx: &Context) -> Result<bool> {
     Ok(rows::remove_late(&mut db, ctx.clock.now(), AT_ONCE).await? == AT_ONCE as u64)
 }
 
+/// Ends the uploads of somebody who deleted their account; to be called again while it says that there may be more.
+pub async fn end_erased(ctx: &Context) -> Result<bool> {
+    let mut tx = ctx.db.begin().await?;
+    let Some(user) = rows::claim_erased(&mut tx).await? else { return Ok(false) };
+    // What comes now is not added any more.
+    rows::lock_all(&mut tx, user).await?;
+    let now = ctx.clock.now();
+    let parts = rows::remove_all_parts(&mut tx, user).await?;
+    doom(&mut tx, &parts, now).await?;
+    let places = rows::remove_all(&mut tx, user).await?;
+    doom(&mut tx, &places, now + LINGERING).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
 /// Until when whatever has come of an upload stays in the store.
 fn stays_until(upload: &Upload) -> Time {
     upload.expires_at + LINGERING
