@@ -8,18 +8,14 @@ pub mod sniff;
 pub mod staging;
 pub mod vault;
 pub mod web;
+mod workshop;
 
-use std::{io, path::PathBuf, sync::Arc};
-
-use anyhow::Context as _;
-use tokio::{sync::Semaphore, task};
+use std::{io, path::PathBuf};
 
 use crate::domain::error::{Error, Result};
 use staging::{Room, Staged};
 use vault::Vault;
-
-/// Files opened at once: what is inside may take a core and memory.
-const OPENED_AT_ONCE: usize = 1;
+use workshop::Workshop;
 
 /// Where files come in and are kept.
 #[derive(Debug)]
@@ -28,13 +24,13 @@ pub struct Media {
     pub vault: Vault,
     staging: PathBuf,
     room: Room,
-    openings: Arc<Semaphore>,
+    workshop: Workshop,
 }
 
 impl Media {
     /// Files come in through a directory of this machine, on their way to the vault, as many at once as there is room for.
     pub fn new(vault: Vault, staging: PathBuf, room: Room) -> Self {
-        Self { vault, staging, room, openings: Arc::new(Semaphore::new(OPENED_AT_ONCE)) }
+        Self { vault, staging, room, workshop: Workshop::open() }
     }
 
     /// A place for a file of at most so many bytes that comes in; it is gone with the process, whatever happens.
@@ -44,12 +40,7 @@ impl Media {
 
     /// Does work on a file apart from the threads that serve clients, and never much of it at once.
     pub async fn open<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let permit = Arc::clone(&self.openings).acquire_owned().await.context("the workshop never closes")?;
-        let working = task::spawn_blocking(move || {
-            let _held = permit;
-            work()
-        });
-        working.await.context("work on a file was cut short").map_err(Error::Internal)?
+        self.workshop.work(work).await
     }
 }
 

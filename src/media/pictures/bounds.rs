@@ -1,8 +1,8 @@
 //! How much a picture may be, and what is made of one that is more than it needs to be.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::flaw::Flaw;
+use super::{super::workshop, flaw::Flaw};
 
 /// Bytes of a file that is opened: it is held in memory.
 pub const BYTES: u64 = 64 * 1024 * 1024;
@@ -26,17 +26,21 @@ pub const KEPT_BYTES: usize = 2 * 1024 * 1024;
 
 /// When an examination must be over. Pixels and bytes bound each step of it, and this their sum.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline(pub(super) Instant);
+pub struct Deadline(workshop::Deadline);
 
 impl Deadline {
     /// Begins now.
     pub fn begin() -> Self {
-        Self(Instant::now() + TIME)
+        Self::within(TIME)
+    }
+
+    pub(super) fn within(time: Duration) -> Self {
+        Self(workshop::Deadline::within(time))
     }
 
     /// Refuses to go on once the time is over.
     pub fn check(self) -> Result<(), Flaw> {
-        if Instant::now() < self.0 { Ok(()) } else { Err(Flaw::TooSlow) }
+        if self.0.is_over() { Err(Flaw::TooSlow) } else { Ok(()) }
     }
 }
 

@@ -10,11 +10,12 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use symphonia::core::io::MediaSource;
 
+use super::workshop::Deadline;
 use crate::domain::attachment::{AttachmentKind, Details, FileType};
 
 /// How long looking into one file may take.
@@ -56,7 +57,7 @@ fn attempt<T>(look: impl FnOnce() -> Option<T>) -> Option<T> {
 #[derive(Debug)]
 struct Patient {
     file: File,
-    until: Instant,
+    until: Deadline,
 }
 
 impl Patient {
@@ -64,11 +65,11 @@ impl Patient {
     fn with(file: &File) -> Option<Self> {
         let mut file = file.try_clone().ok()?;
         file.seek(SeekFrom::Start(0)).ok()?;
-        Some(Self { file, until: Instant::now() + PATIENCE })
+        Some(Self { file, until: Deadline::within(PATIENCE) })
     }
 
     fn check(&self) -> io::Result<()> {
-        if Instant::now() < self.until { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+        if self.until.is_over() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 }
 
