@@ -46,14 +46,38 @@ impl Http {
         self.call("POST", path, token, body).await
     }
 
+    /// The same for what is deleted.
+    pub async fn delete(&mut self, path: &str, token: &str) -> io::Result<&[u8]> {
+        self.call("DELETE", path, token, "").await
+    }
+
+    /// The status and the body of the answer to a form with one file, whatever they are.
+    pub async fn upload(&mut self, path: &str, token: &str, (name, bytes): (&str, &[u8])) -> io::Result<(u16, &[u8])> {
+        let head = format!("--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        let form = [head.as_bytes(), bytes, b"\r\n--x--\r\n"].concat();
+        self.exchange(("POST", path), token, ("multipart/form-data; boundary=x", &form)).await
+    }
+
     async fn call(&mut self, method: &str, path: &str, token: &str, body: &str) -> io::Result<&[u8]> {
+        match self.exchange((method, path), token, ("application/json", body.as_bytes())).await? {
+            (200..300, body) => Ok(body),
+            (_, body) => Err(io::Error::other(format!("{method} {path}: {}", String::from_utf8_lossy(body)))),
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        (method, path): (&str, &str),
+        token: &str,
+        (content_type, body): (&str, &[u8]),
+    ) -> io::Result<(u16, &[u8])> {
         let Self { host, .. } = self;
         let length = body.len();
-        let request = format!(
+        let head = format!(
             "{method} /api/v1{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
-             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+             content-type: {content_type}\r\ncontent-length: {length}\r\n\r\n"
         );
-        self.stream.write_all(request.as_bytes()).await?;
+        self.stream.write_all(&[head.as_bytes(), body].concat()).await?;
         self.buffer.clear();
         let (head_end, body_end) = loop {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
@@ -65,11 +89,9 @@ impl Http {
                 break (head_end, body_end);
             }
         };
-        let body = &self.buffer[head_end..body_end];
-        match self.buffer.get(9) {
-            Some(b'2') => Ok(body),
-            _ => Err(io::Error::other(format!("{method} {path}: {}", String::from_utf8_lossy(body)))),
-        }
+        let status = self.buffer.get(9..12).and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+        let status = status.ok_or_else(|| io::Error::other("the answer has no status"))?;
+        Ok((status, &self.buffer[head_end..body_end]))
     }
 }
 

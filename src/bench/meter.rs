@@ -25,14 +25,18 @@ pub struct Meter {
     over: CancellationToken,
 }
 
+/// What takes how long, in nanoseconds; nothing yet.
+pub fn latency() -> Histogram<u64> {
+    Histogram::new_with_bounds(1_000, LONGEST, 3).expect("the bounds are apart")
+}
+
 impl Meter {
     /// Nothing counted yet.
     pub fn new() -> Self {
-        let latency = Histogram::new_with_bounds(1_000, LONGEST, 3).expect("the bounds are apart");
         Self {
             counted: Cell::new(0),
             errors: Cell::new(0),
-            latency: RefCell::new(latency),
+            latency: RefCell::new(latency()),
             is_counting: Cell::new(false),
             over: CancellationToken::new(),
         }

@@ -20,6 +20,7 @@ mod ledger;
 mod list;
 mod meter;
 pub mod nodes;
+mod pictures;
 mod search;
 pub mod send;
 pub mod words;
@@ -52,6 +53,8 @@ pub enum Scenario {
     Search,
     /// Sends while the index follows them, and while it may not.
     Index,
+    /// Sends alone, and while four clients upload pictures that take long to look into.
+    Pictures,
     /// Sockets that open, prove who they are, and go.
     Connect,
     /// Two nodes between which Redis carries what is said at one and heard at the other; needs `REDIS_URL`.
@@ -99,6 +102,7 @@ pub async fn run(scenario: Scenario, target: &Target, load: &Load) -> anyhow::Re
         Scenario::List => Ok(vec![list::run(target, load).await?]),
         Scenario::Search => search::run(target, load).await,
         Scenario::Index => send::beside_index(target, load).await,
+        Scenario::Pictures => pictures::run(target, load).await,
         Scenario::Connect => Ok(vec![connect::run(target, load).await?]),
         Scenario::Nodes => {
             let other = Server::beside(target).await?;

@@ -24,6 +24,9 @@ pub struct Report {
     /// How long one took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
+    /// How many times as long 99 % took as where nothing else was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99_ratio: Option<f64>,
     /// Microseconds on a processor that the server spent for each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_cpu_us: Option<f64>,
@@ -104,6 +107,9 @@ impl fmt::Display for Report {
         write!(out, "{:<28}{:>9.0} {}/s", self.scenario, self.per_second, self.unit)?;
         if let Some(Latency { p50_ms, p99_ms, p999_ms }) = self.latency {
             write!(out, "   p50 {p50_ms:.2} p99 {p99_ms:.2} p99.9 {p999_ms:.2} ms")?;
+        }
+        if let Some(ratio) = self.p99_ratio {
+            write!(out, "   p99 × {ratio:.2} of that alone")?;
         }
         if let Some(cpu) = self.server_cpu_us {
             write!(out, "   {cpu:.1} µs server")?;

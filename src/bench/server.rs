@@ -102,7 +102,7 @@ impl Server {
             // We read as fast as we can, but on a busy machine that may not be at once.
             .args(["serve", "--log=warn", "--mailbox-bytes=16777216"])
             .args(["--messages-per-minute=0", "--conversations-per-hour=0", "--logins-per-minute=0"])
-            .arg("--searches-per-minute=0")
+            .args(["--searches-per-minute=0", "--uploads-per-hour=0"])
             .arg(format!("--listen={address}"))
             .arg(format!("--workers={}", settings.workers))
             .arg(format!("--database-connections={}", settings.database_connections))

@@ -40,7 +40,7 @@ async fn every_scenario_counts_what_it_did_and_finds_nothing_wrong() {
     let (status, reports) = bench(&database, &[]).await;
 
     assert!(status.success(), "{reports:#?}");
-    for scenario in ["send", "hot", "fanout", "idle", "history", "list", "search", "index", "connect"] {
+    for scenario in ["send", "hot", "fanout", "idle", "history", "list", "search", "index", "pictures", "connect"] {
         let is_it = |report: &&Value| report["scenario"].as_str().is_some_and(|name| name.starts_with(scenario));
         let counts: Vec<_> = reports.iter().filter(is_it).map(|report| report["count"].as_u64()).collect();
         assert!(!counts.is_empty() && counts.iter().all(|count| count.is_some_and(|count| count > 0)), "{reports:#?}");
