@@ -8,6 +8,10 @@ use super::{super::workshop, flaw::Flaw};
 pub const BYTES: u64 = 64 * 1024 * 1024;
 /// Pixels, which is what the best telephones take.
 pub const PIXELS: u64 = 50_000_000;
+/// Pixels of an AVIF that are read: its decoder can't be stopped, and takes long for each.
+pub const AVIF_PIXELS: u64 = 16_000_000;
+/// Pictures in an AVIF that are read: the one that is shown, and how much shows through it.
+pub const AVIF_PICTURES: usize = 2;
 /// Pixels on one side; WebP has no room for more.
 pub const SIDE: u32 = 16_383;
 /// Bytes of pixels while they are read.

@@ -3,8 +3,9 @@
 //!
 //! A picture that needs no turning and is of a reasonable size keeps its coded pixels, in a container without all else.
 //! One that is to be turned, or larger than screens show, is coded anew. What moves is never coded anew, and neither is
-//! AVIF, of which there are no smaller pictures either. All is made at once, so that no message waits for it.
+//! AVIF. All is made at once, so that no message waits for it.
 
+mod avif;
 mod bounds;
 mod container;
 mod flaw;
@@ -55,9 +56,9 @@ fn read(file: &mut File) -> Result<Vec<u8>> {
 fn look(bytes: &[u8], mime_type: &str, keep: Keep) -> Result<Examined, Flaw> {
     let deadline = Deadline::begin();
     let stripped = strip(bytes, mime_type)?;
-    if let Some((width, height)) = stripped.size {
-        let details = Details { width: Some(width), height: Some(height), ..Details::default() };
-        return Ok(Examined { details, instead: Some(stripped.bytes.into()), thumbnails: Vec::new() });
+    if let Some(size) = stripped.size {
+        let pixels = avif::read(&stripped.bytes, size)?.map(Pixels::in_srgb);
+        return shown(size, pixels.as_ref(), stripped.bytes.into(), deadline);
     }
     let pixels = Pixels::read(&stripped.bytes, mime_type, deadline)?;
     let size_as_stripped = pixels.size();
@@ -66,27 +67,37 @@ fn look(bytes: &[u8], mime_type: &str, keep: Keep) -> Result<Examined, Flaw> {
     deadline.check()?;
     let anew = coded_anew(&stripped, &pixels, size_as_stripped, (mime_type, keep))?;
     deadline.check()?;
-    let (width, height) = if anew.is_some() { pixels.size() } else { size_as_stripped };
+    let size = if anew.is_some() { pixels.size() } else { size_as_stripped };
+    shown(size, Some(&pixels), anew.unwrap_or_else(|| stripped.bytes.into()), deadline)
+}
 
+/// How a picture of this size is shown: with smaller ones, where its pixels are known.
+fn shown(
+    (width, height): (u32, u32),
+    pixels: Option<&Pixels>,
+    kept: Bytes,
+    deadline: Deadline,
+) -> Result<Examined, Flaw> {
+    let details = Details { width: Some(width), height: Some(height), ..Details::default() };
+    let Some(pixels) = pixels else {
+        return Ok(Examined { details, instead: Some(kept), thumbnails: Vec::new() });
+    };
     let mut thumbnails = Vec::new();
     let mut smaller = None;
     for thumbnail in THUMBNAIL_WIDTHS.into_iter().filter(|thumbnail| *thumbnail < width) {
         // Each is made of the one before, since pixels are many.
-        let next = smaller.as_ref().unwrap_or(&pixels).of_width(thumbnail)?;
+        let next = smaller.as_ref().unwrap_or(pixels).of_width(thumbnail)?;
         thumbnails.push((thumbnail, next.webp(pixels::SMALL_QUALITY)?));
         deadline.check()?;
         smaller = Some(next);
     }
     thumbnails.reverse();
     let details = Details {
-        width: Some(width),
-        height: Some(height),
-        blurhash: Some(smaller.as_ref().unwrap_or(&pixels).blurhash()?),
+        blurhash: Some(smaller.as_ref().unwrap_or(pixels).blurhash()?),
         thumbnails: thumbnails.iter().map(|(width, _)| *width).collect(),
-        ..Details::default()
+        ..details
     };
-    let instead = anew.unwrap_or_else(|| stripped.bytes.into());
-    Ok(Examined { details, instead: Some(instead), thumbnails })
+    Ok(Examined { details, instead: Some(kept), thumbnails })
 }
 
 /// The picture coded anew, where it must be turned or is worth making smaller.

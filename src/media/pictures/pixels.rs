@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 use bytes::Bytes;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, Limits,
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, Limits, RgbaImage,
     codecs::png::{self, PngEncoder},
     metadata::Orientation,
 };
@@ -58,6 +58,12 @@ impl Pixels {
             DynamicImage::ImageRgb8(image.into_rgb8())
         };
         Ok(Self { image, profile })
+    }
+
+    /// Those that somebody else has read: red, green, blue, and how much shows through.
+    pub(super) fn of_rgba((width, height): (u32, u32), rgba: Vec<u8>, profile: Option<Vec<u8>>) -> Option<Self> {
+        let image = DynamicImage::ImageRgba8(RgbaImage::from_raw(width, height, rgba)?);
+        Some(Self { image, profile })
     }
 
     /// Across and down.

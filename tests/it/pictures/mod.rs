@@ -2,6 +2,8 @@
 
 mod bombs;
 
+use std::fs;
+
 use image::{AnimationDecoder, DynamicImage, GenericImageView, ImageFormat, codecs};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -158,6 +160,27 @@ async fn an_avif_tells_its_size_and_nothing_else() {
     assert!(!contains(&served, PLACE));
     uploads(&ada, &group, "wide.avif", &avif(50_000, 50_000)).await.refused_for("file");
     uploads(&ada, &group, "half.avif", &taken[..taken.len() - 1]).await.refused_for("file");
+}
+
+#[tokio::test]
+async fn an_avif_has_smaller_pictures_where_its_pixels_can_be_read() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let avif = |name| fs::read(format!("{}/tests/media/{name}", env!("CARGO_MANIFEST_DIR"))).expect("it is shipped");
+
+    let uploaded = uploads(&ada, &group, "fields.avif", &avif("fields.avif")).await.expect(201);
+
+    assert_eq!((&uploaded["width"], &uploaded["height"]), (&json!(400), &json!(200)));
+    assert!(uploaded["blurhash"].as_str().is_some_and(|hash| hash.starts_with('L')), "{uploaded:#}");
+    let small = seen(&bytes(&server.client, &uploaded["thumbnail_url"]).await);
+    assert_eq!((small.dimensions(), fields(&small).as_str()), ((320, 160), "rgbw"));
+    assert_eq!(bytes(&server.client, &uploaded["url"]).await.len(), avif("fields.avif").len());
+    for (name, width, height) in [("odd.avif", 401, 200), ("moving.avif", 64, 32), ("large.avif", 8000, 6000)] {
+        let uploaded = uploads(&ada, &group, name, &avif(name)).await.expect(201);
+        assert_eq!((&uploaded["width"], &uploaded["height"]), (&json!(width), &json!(height)), "{name}");
+        assert_eq!((uploaded.get("thumbnail_url"), uploaded.get("blurhash")), (None, None), "{name}");
+    }
 }
 
 #[tokio::test]

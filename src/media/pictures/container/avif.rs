@@ -1,13 +1,16 @@
 //! AVIF (AV1 Image File Format over ISO/IEC 23008-12): boxes in boxes, and items that are pointed to.
 //!
-//! Its pixels are not read: no decoder that we know is at once kept well, permissive and safe. So what can be told is
-//! what the boxes say, and what is removed is overwritten where it is, for places are counted from the file's beginning.
+//! It is never put together anew: what is removed is overwritten where it is, for places are counted from the file's
+//! beginning.
 
 use std::ops::Range;
 
 use image::metadata::Orientation;
 
 use super::{super::bounds, Flaw, Front, Stripped};
+
+/// Items that tell of anything but the picture: EXIF, XMP, or anything else with a media type or an address.
+const TELLING: [&[u8; 4]; 3] = [b"Exif", b"mime", b"uri "];
 
 /// A box: what it is, and where its contents are.
 type Part = ([u8; 4], Range<usize>);
@@ -16,15 +19,34 @@ pub(super) fn strip(bytes: &[u8]) -> Result<Stripped, Flaw> {
     let top = parts(bytes, 0..bytes.len())?;
     let (_, meta) = top.iter().find(|(kind, _)| kind == b"meta").ok_or(Flaw::Broken)?;
     let meta = Meta::read(bytes, meta.clone())?;
+    let (items, places) = (meta.items(bytes)?, meta.places(bytes)?);
     let size @ (width, height) = meta.size(bytes)?;
     bounds::check_size(width, height)?;
     let mut kept = bytes.to_vec();
-    for place in meta.telling(bytes)? {
+    let is_telling = |id: &u64| items.iter().any(|(item, kind)| item == id && TELLING.contains(&kind));
+    for (_, place) in places.into_iter().filter(|(id, _)| is_telling(id)) {
         kept.get_mut(place).ok_or(Flaw::Truncated)?.fill(0);
     }
     blank(&mut kept, &top)?;
     let is_moving = top.iter().any(|(kind, _)| kind == b"moov");
     Ok(Stripped { bytes: kept, orientation: Orientation::NoTransforms, is_moving, size: Some(size) })
+}
+
+/// The pictures of which a stripped file consists, each as it is coded, where that is all that there is to it: none that is
+/// put together of others, and none that moves.
+pub(in super::super) fn coded(bytes: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Flaw> {
+    let top = parts(bytes, 0..bytes.len())?;
+    let (_, meta) = top.iter().find(|(kind, _)| kind == b"meta").ok_or(Flaw::Broken)?;
+    let meta = Meta::read(bytes, meta.clone())?;
+    let items = meta.items(bytes)?;
+    let is_known = |kind: &[u8; 4]| kind == b"av01" || TELLING.contains(&kind);
+    if top.iter().any(|(kind, _)| kind == b"moov") || !items.iter().all(|(_, kind)| is_known(kind)) {
+        return Ok(None);
+    }
+    let places = meta.places(bytes)?;
+    let pictures = items.iter().filter(|(_, kind)| kind == b"av01");
+    let pieces = |id: u64| places.iter().filter(move |(item, _)| *item == id).map(|(_, place)| &bytes[place.clone()]);
+    Ok(Some(pictures.map(|(id, _)| pieces(*id).collect::<Vec<_>>().concat()).collect()))
 }
 
 /// Turns boxes in which anything may be said into empty space, wherever they are.
@@ -138,9 +160,8 @@ impl Meta {
         Err(Flaw::Broken)
     }
 
-    /// Where the items are that tell of anything but the picture, and whether all that is pointed to is there.
-    fn telling(&self, bytes: &[u8]) -> Result<Vec<Range<usize>>, Flaw> {
-        let telling = self.telling_items(bytes)?;
+    /// Where the pieces of the items are, all of which must be there.
+    fn places(&self, bytes: &[u8]) -> Result<Vec<(u64, Range<usize>)>, Flaw> {
         let mut rest = Front(&bytes[self.part(*b"iloc")?]);
         let version = rest.number(4)? >> 24;
         let sizes = rest.number(2)?;
@@ -170,20 +191,18 @@ impl Meta {
                 if start > end || end > within.end {
                     return Err(Flaw::Truncated);
                 }
-                if telling.contains(&id) {
-                    places.push(start..end);
-                }
+                places.push((id, start..end));
             }
         }
         Ok(places)
     }
 
-    /// The items that are EXIF, XMP or anything else with a media type or an address.
-    fn telling_items(&self, bytes: &[u8]) -> Result<Vec<u64>, Flaw> {
+    /// The items, and what each is.
+    fn items(&self, bytes: &[u8]) -> Result<Vec<(u64, [u8; 4])>, Flaw> {
         let place = self.part(*b"iinf")?;
         let is_short = bytes.get(place.start) == Some(&0);
         let entries = place.start + 4 + if is_short { 2 } else { 4 };
-        let mut telling = Vec::new();
+        let mut items = Vec::new();
         for (_, place) in parts(bytes, entries..place.end)? {
             let mut entry = Front(&bytes[place]);
             let id_bytes = match entry.number(4)? >> 24 {
@@ -193,11 +212,9 @@ impl Meta {
             };
             let id = entry.number(id_bytes)?;
             entry.take(2)?;
-            if matches!(&entry.array()?, b"Exif" | b"mime" | b"uri ") {
-                telling.push(id);
-            }
+            items.push((id, entry.array()?));
         }
-        Ok(telling)
+        Ok(items)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The containers of pictures, taken apart and put together without what tells of the one who took them. What shows
 //! the picture is kept byte by byte; what is not known to be needed for that is not kept.
 
-mod avif;
+pub(super) mod avif;
 mod gif;
 mod jpeg;
 mod png;
