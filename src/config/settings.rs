@@ -111,15 +111,15 @@ pub struct Settings {
     pub messages_per_minute: u32,
 
     /// How many messages a person may edit in a minute; 0 for any number.
-    #[arg(long, env = "COLLOQUY_EDITS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 30)]
+    #[arg(long, env = "COLLOQUY_EDITS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 120)]
     pub edits_per_minute: u32,
 
     /// How many reactions a person may give in a minute; 0 for any number.
-    #[arg(long, env = "COLLOQUY_REACTIONS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 60)]
+    #[arg(long, env = "COLLOQUY_REACTIONS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 240)]
     pub reactions_per_minute: u32,
 
     /// How many changes of settings, members and pins of conversations a person may make in a minute; 0 for any number.
-    #[arg(long, env = "COLLOQUY_CHANGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 120)]
+    #[arg(long, env = "COLLOQUY_CHANGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 600)]
     pub changes_per_minute: u32,
 
     /// How many conversations a person may make in an hour; 0 for any number.
@@ -127,11 +127,11 @@ pub struct Settings {
     pub conversations_per_hour: u32,
 
     /// How many searches a person may make in a minute; 0 for any number.
-    #[arg(long, env = "COLLOQUY_SEARCHES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 60)]
+    #[arg(long, env = "COLLOQUY_SEARCHES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 240)]
     pub searches_per_minute: u32,
 
     /// How many attachments a person may upload in an hour; 0 for any number.
-    #[arg(long, env = "COLLOQUY_UPLOADS_PER_HOUR", value_name = "NUMBER", global = true, default_value_t = 100)]
+    #[arg(long, env = "COLLOQUY_UPLOADS_PER_HOUR", value_name = "NUMBER", global = true, default_value_t = 1000)]
     pub uploads_per_hour: u32,
 
     /// How many attempts to sign in a minute each account and each address has; 0 for any number.
@@ -144,7 +144,7 @@ pub struct Settings {
         env = "COLLOQUY_REGISTRATIONS_PER_MINUTE",
         value_name = "NUMBER",
         global = true,
-        default_value_t = 600
+        default_value_t = 3000
     )]
     pub registrations_per_minute: u32,
 

@@ -353,8 +353,7 @@ impl Draft {
 
     /// When it goes by itself if it is sent now: the shorter of its own time and its conversation's counts.
     pub fn expires_at(&self, conversation: Option<i32>, now: Time) -> Option<Time> {
-        let seconds = self.expires_in.into_iter().chain(conversation).min()?;
-        Some(now + Duration::seconds(seconds.into()))
+        self.expires_in.into_iter().chain(conversation).min().map(|seconds| now + Duration::seconds(seconds.into()))
     }
 
     /// What a retry is compared with: a hash of everything that the sender chose.

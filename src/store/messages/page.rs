@@ -41,7 +41,7 @@ macro_rules! select_side {
     ($side:tt, $now:expr $(, $argument:expr)*) => {
         // Few have hidden anything, and then nothing is asked of single messages.
         select_messages!(
-            in "select * from (",
+            in "with page as (",
             $now,
             "where message.conversation_id = $2
                and message.seq > (select member.floor_seq
@@ -72,7 +72,8 @@ pub async fn older(
     let rows = select_side!(
         "message.seq < $4
          order by message.seq desc
-         limit 101) as page
+         limit 101)
+         table page
          limit $5",
         now,
         conversation.0,
@@ -94,7 +95,8 @@ pub async fn newer(
     let rows = select_side!(
         "message.seq >= $4
          order by message.seq
-         limit 101) as page
+         limit 101)
+         table page
          limit $5",
         now,
         conversation.0,
