@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Context, conversations::complete, group::GroupChange, require_member, sessions};
+use super::{Context, conversations::complete, group::GroupChange, require_member, sessions::refuse_banned};
 use crate::{
     domain::{
         clock::Time,
         conversation::HistoryRule,
-        error::{Error, Reason, Result},
+        error::{AuthFailure, Error, Reason, Result},
         event::Event,
         ids::{ConversationId, UserId},
         limits::{self, Limit},
@@ -24,7 +24,7 @@ use crate::{
         changes::ChangeKind,
         conversations,
         members::{self, Joining, NewMember},
-        users,
+        users::{self, Arriving},
     },
 };
 
@@ -51,8 +51,9 @@ pub async fn find_untold(ctx: &Context) -> Result<()> {
 /// connection, since many may come at once.
 pub async fn arrival(ctx: &Context, caller: &Caller) -> Result<(User, i64, Vec<(ConversationId, i64, i64)>)> {
     let mut db = ctx.db.acquire().await?;
-    sessions::require_still_good(&mut db, caller, ctx.clock.now()).await?;
-    let (user, own_seq) = users::arriving(&mut *db, caller.user_id).await?.ok_or(Error::NotFound("user"))?;
+    let arriving = users::arriving(&mut *db, caller.user_id, caller.session_id).await?;
+    let Arriving { user, own_seq, banned_until } = arriving.ok_or(AuthFailure::SessionRevoked)?;
+    refuse_banned(banned_until, ctx.clock.now())?;
     Ok((user, own_seq, audiences::memberships(&mut db, caller.user_id).await?))
 }
 

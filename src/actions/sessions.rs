@@ -175,12 +175,6 @@ pub(super) fn refuse_banned(banned_until: Option<Time>, now: Time) -> Result<()>
     if banned_until.is_some_and(|until| now < until) { Err(Reason::Banned.into()) } else { Ok(()) }
 }
 
-/// Keeps out who was banned or deleted, or whose session was ended, since they proved who they are.
-pub(super) async fn require_still_good(db: &mut PgConnection, caller: &Caller, now: Time) -> Result<()> {
-    let entrant = rows::entrant(db, caller.user_id, caller.session_id).await?.ok_or(AuthFailure::SessionRevoked)?;
-    refuse_banned(entrant.banned_until, now)
-}
-
 async fn bearer_roles(ctx: &Context, user: UserId, session: SessionId, now: Time) -> Result<Vec<String>> {
     let bearer = rows::bearer(&ctx.db, session, user).await?.ok_or(AuthFailure::SessionRevoked)?;
     refuse_banned(bearer.banned_until, now)?;

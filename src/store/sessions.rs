@@ -51,13 +51,6 @@ pub struct Bearer {
     pub last_used_at: Time,
 }
 
-/// What somebody is let in by whose token is not asked for again.
-#[derive(Clone, Debug)]
-pub struct Entrant {
-    /// Until when the person is banned.
-    pub banned_until: Option<Time>,
-}
-
 /// Begins a session.
 pub async fn insert(db: impl PgExecutor<'_>, session: NewSession<'_>) -> sqlx::Result<()> {
     sqlx::query!(
@@ -137,30 +130,6 @@ pub async fn bearer(db: impl PgExecutor<'_>, id: SessionId, user: UserId) -> sql
          where session.id = $1 and session.user_id = $2 and person.deleted_at is null",
         id.0,
         user.0,
-    )
-    .fetch_optional(db)
-    .await
-}
-
-/// Who comes in by a proof from a while ago, which need not be of a session; none where the person or the session is no more.
-pub async fn entrant(
-    db: impl PgExecutor<'_>,
-    user: UserId,
-    session: Option<SessionId>,
-) -> sqlx::Result<Option<Entrant>> {
-    sqlx::query_as!(
-        Entrant,
-        r#"
-        select banned_until
-        from users person
-        where id = $1 and deleted_at is null
-          and ($2::uuid is null
-               or exists (
-                   select from sessions session
-                   where session.id = $2 and session.user_id = person.id and session.revoked_at is null))
-        "#,
-        user.0,
-        session.map(|id| id.0),
     )
     .fetch_optional(db)
     .await

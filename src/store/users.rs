@@ -5,7 +5,7 @@ use sqlx::PgExecutor;
 use crate::domain::{
     clock::Time,
     error::{Error, Result},
-    ids::{BlobId, UserId},
+    ids::{BlobId, SessionId, UserId},
     user::{DELETED_NAME, Profile, ProfileChange, User},
 };
 
@@ -60,6 +60,17 @@ pub struct Credentials {
     /// Of the password; none where the host application signs people in.
     pub password_hash: Option<String>,
     /// Until when the person is banned.
+    pub banned_until: Option<Time>,
+}
+
+/// Who comes, and how far their own log goes.
+#[derive(Clone, Debug)]
+pub struct Arriving {
+    /// Who.
+    pub user: User,
+    /// The head of their own log.
+    pub own_seq: i64,
+    /// Until when they are banned.
     pub banned_until: Option<Time>,
 }
 
@@ -142,16 +153,25 @@ pub async fn find(db: impl PgExecutor<'_>, id: UserId) -> sqlx::Result<Option<Us
     .await
 }
 
-/// The same with the head of their own log, for one who comes.
-pub async fn arriving(db: impl PgExecutor<'_>, id: UserId) -> sqlx::Result<Option<(User, i64)>> {
+/// Who comes by a proof from a while ago, which need not be of a session; nobody where the person or the session is no more.
+pub async fn arriving(
+    db: impl PgExecutor<'_>,
+    id: UserId,
+    session: Option<SessionId>,
+) -> sqlx::Result<Option<Arriving>> {
     let row = sqlx::query!(
         r#"
         select id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId",
-               email, metadata, roles, created_at, own_seq
-        from users
-        where id = $1
+               email, metadata, roles, created_at, own_seq, banned_until
+        from users person
+        where id = $1 and deleted_at is null
+          and ($2::uuid is null
+               or exists (
+                   select from sessions session
+                   where session.id = $2 and session.user_id = person.id and session.revoked_at is null))
         "#,
         id.0,
+        session.map(|id| id.0),
     )
     .fetch_optional(db)
     .await?;
@@ -167,7 +187,7 @@ pub async fn arriving(db: impl PgExecutor<'_>, id: UserId) -> sqlx::Result<Optio
             roles: row.roles,
             created_at: row.created_at,
         };
-        (user, row.own_seq)
+        Arriving { user, own_seq: row.own_seq, banned_until: row.banned_until }
     }))
 }
 
