@@ -139,10 +139,10 @@ async fn a_file_under_anothers_id_is_refused_before_it_comes() {
 
 #[tokio::test]
 async fn there_is_room_for_so_much_that_comes_in_at_once() {
-    let server = TestServer::with(|settings| settings.attachment_bytes = 100 * 1024).await;
+    let server = TestServer::with(|settings| settings.attachment_bytes = 200 * 1024).await;
     let ada = server.person("ada").await;
     let group = ada.opens_group_with([]).await;
-    let text = vec![b'x'; 90 * 1024];
+    let text = vec![b'x'; 190 * 1024];
     let form = [FORM.as_bytes(), &text].concat();
     let call = format!("POST /api/v1/conversations/{group}/attachments");
     let kind = [("Content-Type", "multipart/form-data; boundary=x")];

@@ -189,7 +189,7 @@ async fn a_path_that_looks_like_a_files_knows_its_own_methods() {
         reply.refused(405, "method_not_allowed");
     }
     let reply = perform(ada.ask(Method::PUT, &format!("/attachments/{}", new_id()))).await;
-    assert_eq!(reply.header("allow"), "GET, DELETE");
+    assert_eq!(reply.header("allow"), "GET, HEAD, DELETE");
     let uploaded = uploads(&ada, &ada.opens_group_with([]).await, "a.pdf", PDF).await.expect(201);
     let asked = json!({"ids": [id(&uploaded)]});
     ada.post("/attachments/sign", asked).await.expect(200);
