@@ -268,7 +268,7 @@ impl Haystack {
                 (format!("\"{} {}\"", word(common), word(second)), Box::new(move |_, said| follows(said)))
             }
             Kind::Beginning => {
-                let beginning = word(other)[..if two { 2 } else { 3 }].to_owned();
+                let beginning: String = word(other).chars().take(if two { 2 } else { 3 }).collect();
                 let line = format!("{beginning}*");
                 let begins = move |vocabulary: &Vocabulary, said: &Said| {
                     said.words.iter().any(|rank| vocabulary.word(*rank).starts_with(&beginning))
