@@ -62,8 +62,6 @@ pub struct Batch {
     heads: HashMap<ConversationId, (i64, i64)>,
     /// The senders' own cursors.
     cursors: HashMap<(ConversationId, UserId), i64>,
-    /// Whose cursors passed something of others.
-    passed: HashSet<(ConversationId, UserId)>,
     taken: HashMap<(ConversationId, AttachmentId), i64>,
     first_with_id: HashMap<(ConversationId, MessageId), usize>,
 }
@@ -159,15 +157,7 @@ impl Batch {
         let cursor = self.cursors.entry((id, sender)).or_insert(facts.read_seq);
         let is_passing = *cursor + 1 < *seq;
         *cursor = *seq;
-        if is_passing {
-            self.passed.insert((id, sender));
-        }
         (*seq, *no, is_passing)
-    }
-
-    /// Whether a sender's own cursor passes something of others, so that their unread counts may change.
-    pub fn has_passed(&self, conversation: ConversationId, sender: UserId) -> bool {
-        self.passed.contains(&(conversation, sender))
     }
 
     /// The messages that link to pages.

@@ -285,11 +285,14 @@ async fn tell(ctx: &Context, batch: &Batch, back: Vec<OwnChange>) {
     if let Some(soonest) = batch.new.iter().filter_map(|new| new.message.expires_at).min() {
         ctx.expiry.set(soonest);
     }
+    // With their own cursors passing something of others, the senders' unread counts may have changed too.
+    let passing = batch.new.iter().filter(|new| new.is_passing);
+    let passed: HashSet<_> = passing.map(|new| (new.message.conversation_id, new.message.sender_id)).collect();
     let mut by_conversation: HashMap<ConversationId, Vec<Envelope>> = HashMap::new();
     for new in &batch.new {
         let (conversation, sender) = (new.message.conversation_id, new.message.sender_id);
         let mut envelope = Envelope::of(&Event::MessageNew(new.message.clone()));
-        if !batch.has_passed(conversation, sender) {
+        if !passed.contains(&(conversation, sender)) {
             envelope.touch = Some(Touch::Others(conversation, sender));
         }
         by_conversation.entry(conversation).or_default().push(envelope);

@@ -36,11 +36,13 @@ impl Frame {
     }
 }
 
-/// Selects those messages that somebody who is in the conversation may see, as far as `$side` wants them.
-macro_rules! select_side {
-    ($side:tt, $now:expr $(, $argument:expr)*) => {
+/// Reads those messages that somebody who is in the conversation may see, as far as `$side` wants them. Its constant limit tells
+/// PostgreSQL how little is read; without it, it would plan each page anew, which takes several times as long as reading one.
+macro_rules! read_side {
+    ($side:tt, $db:expr, $who:expr, $now:expr, $place:expr, $count:expr) => {{
+        let (conversation, reader) = $who;
         // Few have hidden anything, and then nothing is asked of single messages.
-        select_messages!(
+        let rows = select_messages!(
             in "with page as (",
             $now,
             "where message.conversation_id = $2
@@ -53,58 +55,58 @@ macro_rules! select_side {
                                     where hidden.conversation_id = $2 and hidden.user_id = $3
                                       and hidden.message_seq = message.seq))
                and ",
-            $side
-            $(, $argument)*
-        )
-    };
+            $side,
+            conversation.0,
+            reader.0,
+            $place,
+            $count as i64
+        );
+        Ok(rows.fetch_all($db).await?.into_iter().map(Message::from).collect())
+    }};
 }
 
 /// Up to so many messages before a place, the last one first; at most 101. None for who is not in the conversation.
 pub async fn older(
     db: &mut PgConnection,
-    (conversation, reader): (ConversationId, UserId),
+    who: (ConversationId, UserId),
     now: Time,
     place: i64,
     count: usize,
 ) -> sqlx::Result<Vec<Message>> {
-    // The constant limit tells PostgreSQL how little is read; without it, it would plan each page anew, which takes it several
-    // times as long as reading one.
-    let rows = select_side!(
+    read_side!(
         "message.seq < $4
          order by message.seq desc
          limit 101)
          table page
          limit $5",
+        db,
+        who,
         now,
-        conversation.0,
-        reader.0,
         place,
-        count as i64
-    );
-    Ok(rows.fetch_all(db).await?.into_iter().map(Message::from).collect())
+        count
+    )
 }
 
 /// Up to so many messages from a place on, ascending; at most 101. None for who is not in the conversation.
 pub async fn newer(
     db: &mut PgConnection,
-    (conversation, reader): (ConversationId, UserId),
+    who: (ConversationId, UserId),
     now: Time,
     place: i64,
     count: usize,
 ) -> sqlx::Result<Vec<Message>> {
-    let rows = select_side!(
+    read_side!(
         "message.seq >= $4
          order by message.seq
          limit 101)
          table page
          limit $5",
+        db,
+        who,
         now,
-        conversation.0,
-        reader.0,
         place,
-        count as i64
-    );
-    Ok(rows.fetch_all(db).await?.into_iter().map(Message::from).collect())
+        count
+    )
 }
 
 /// What a page is seen with, and whether there is more for its reader between two places, both included; nothing where they are
