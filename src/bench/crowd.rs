@@ -83,7 +83,7 @@ pub async fn fill(target: &Target, conversations: &[(String, String)], count: us
                 filling::append(&mut *db, conversation, sender, some, (words::BODY, Clock::default().now())).await?;
             }
         }
-        filling::count_as_indexed(&mut *db).await?;
+        filling::count_as_indexed(&mut *db, None).await?;
         filling::settle(&mut db).await?;
         anyhow::Ok(())
     };

@@ -61,7 +61,37 @@ struct Voice {
 }
 
 /// Loads direct conversations whose both sides listen: as many as there are speakers.
-pub async fn direct(target: &Target, load: &Load, (speakers, in_flight): (usize, usize)) -> anyhow::Result<Report> {
+pub async fn direct(target: &Target, load: &Load, speaking: (usize, usize)) -> anyhow::Result<Report> {
+    let (participants, readers) = pairs(target, speaking.0).await?;
+    speak(target, load, speaking, participants, readers).await
+}
+
+/// Loads direct conversations as [`direct`] does, in turn while the index follows what is said, and while there is nothing that
+/// it would have to follow.
+pub async fn beside_index(target: &Target, load: &Load) -> anyhow::Result<Vec<Report>> {
+    let database = target.database().await?;
+    let mut db = database.pool().acquire().await?;
+    let mut reports = Vec::new();
+    for _ in 0..ROUNDS {
+        for (name, is_held) in [("index follows", false), ("index held up", true)] {
+            let (participants, readers) = pairs(target, SPEAKERS).await?;
+            // A lock would do as well, but whoever waits for it keeps PostgreSQL from clearing away what was written over.
+            if is_held {
+                filling::count_as_indexed(&mut *db, Some(i64::MAX)).await?;
+            }
+            filling::settle(&mut db).await?;
+            let report = speak(target, load, (SPEAKERS, IN_FLIGHT), participants, readers).await?;
+            reports.push(Report { scenario: name.to_owned(), ..report });
+            filling::count_as_indexed(&mut *db, None).await?;
+        }
+    }
+    drop(db);
+    database.close(Duration::ZERO).await;
+    Ok(reports)
+}
+
+/// Opens direct conversations, with a socket on either side: of one who speaks, and of one who listens.
+async fn pairs(target: &Target, speakers: usize) -> anyhow::Result<(Vec<Participant>, Vec<(String, Person)>)> {
     let people = crowd::people(target, 2 * speakers).await?;
     let (speakers, listeners) = people.split_at(speakers);
     let pairs = speakers.iter().cloned().zip(listeners.iter().cloned()).collect();
@@ -72,25 +102,18 @@ pub async fn direct(target: &Target, load: &Load, (speakers, in_flight): (usize,
         participants.push(Participant::join(target, speaker, hears, Some(conversation)).await?);
         participants.push(Participant::join(target, listener, hears, None).await?);
     }
-    let readers = conversations.into_iter().zip(speakers.iter().cloned()).collect();
-    let report = Report::new(format!("send, {} × {in_flight} in flight", speakers.len()), "messages");
-    converse(target, (load, in_flight), participants, readers, report).await
+    Ok((participants, conversations.into_iter().zip(speakers.iter().cloned()).collect()))
 }
 
-/// Loads direct conversations as [`direct`] does, in turn while the index follows what is said, and while it may not.
-pub async fn beside_index(target: &Target, load: &Load) -> anyhow::Result<Vec<Report>> {
-    let database = target.database().await?;
-    let mut reports = Vec::new();
-    for _ in 0..ROUNDS {
-        let report = direct(target, load, (SPEAKERS, IN_FLIGHT)).await?;
-        reports.push(Report { scenario: "index follows".to_owned(), ..report });
-        let mut tx = database.pool().begin().await?;
-        filling::hold_index(&mut tx).await?;
-        let report = direct(target, load, (SPEAKERS, IN_FLIGHT)).await?;
-        reports.push(Report { scenario: "index held up".to_owned(), ..report });
-    }
-    database.close(Duration::ZERO).await;
-    Ok(reports)
+async fn speak(
+    target: &Target,
+    load: &Load,
+    (speakers, in_flight): (usize, usize),
+    participants: Vec<Participant>,
+    readers: Vec<(String, Person)>,
+) -> anyhow::Result<Report> {
+    let report = Report::new(format!("send, {speakers} × {in_flight} in flight"), "messages");
+    converse(target, (load, in_flight), participants, readers, report).await
 }
 
 /// Loads one group in which 64 people speak, and all hear all.

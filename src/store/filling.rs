@@ -38,13 +38,15 @@ pub async fn append(
     Ok(())
 }
 
-/// Has the index pass over all that is there, so that it is not at work on it while something else is measured.
-pub async fn count_as_indexed(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+/// Has the index pass over all that is there, so that it is not at work on it while something else is measured; and over what
+/// comes after it in the same conversations, up to a place, where one is given.
+pub async fn count_as_indexed(db: impl PgExecutor<'_>, up_to: Option<i64>) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into search_progress (conversation_id, indexed_seq)
-         select id, head_seq
+         select id, coalesce($1, head_seq)
          from conversations
          on conflict (conversation_id) do update set indexed_seq = excluded.indexed_seq",
+        up_to,
     )
     .execute(db)
     .await?;
@@ -93,12 +95,6 @@ pub async fn say(db: &mut PgConnection, messages: &[MadeUp]) -> sqlx::Result<()>
     )
     .execute(db)
     .await?;
-    Ok(())
-}
-
-/// Keeps the index from following anything until the transaction ends.
-pub async fn hold_index(tx: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("lock table search_progress in exclusive mode").execute(tx).await?;
     Ok(())
 }
 
