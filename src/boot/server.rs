@@ -33,6 +33,9 @@ use crate::{
     workers,
 };
 
+/// How long a connection may rest between two requests: longer than the 60 s after which the usual balancers give up one that
+/// rests, since a request on a connection that is being closed fails, and who sent it can't tell whether it was heeded.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a connection may take to send a request's head.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Threads of each worker for what would hold it up: files, for a disk does little at once, and each thread takes memory.
@@ -151,6 +154,7 @@ fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &Cancellatio
     .worker_max_blocking_threads(BLOCKING_THREADS)
     .backlog(BACKLOG)
     .tcp_nodelay(true)
+    .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_PATIENCE)
     .shutdown_timeout(patience.as_secs())
     .disable_signals()

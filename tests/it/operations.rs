@@ -4,8 +4,13 @@ use std::{fs, path::Path};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
-use crate::harness::{client::perform, reply::Reply, server::TestServer, until};
+use crate::harness::{PATIENCE, client::perform, reply::Reply, server::TestServer, until};
 
 async fn gets(server: &TestServer, path: &str) -> Reply {
     perform(server.client.ask_outside(Method::GET, path)).await
@@ -111,6 +116,21 @@ async fn a_server_that_stops_in_good_order_keeps_everything_and_another_goes_on(
     assert_eq!(code, 1001);
     assert!(reason.starts_with("reconnect_after_ms="), "{reason}");
     assert_eq!(ada.at(&south).words(&group).await, ["Before"]);
+}
+
+#[tokio::test]
+async fn connections_that_rest_between_two_requests_do_not_delay_the_end() {
+    let server = TestServer::with(|settings| settings.shutdown_seconds = 3_600).await;
+    let mut resting = TcpStream::connect(server.address()).await.expect("the server listens");
+    resting.write_all(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n").await.expect("the server reads");
+    let mut first = [0; 15];
+    resting.read_exact(&mut first).await.expect("the server answers");
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+
+    timeout(PATIENCE, server.stop()).await.expect("nobody is waited for who asks nothing");
+
+    let mut rest = Vec::new();
+    resting.read_to_end(&mut rest).await.expect("it is closed in good order");
 }
 
 #[tokio::test]
