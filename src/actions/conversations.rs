@@ -84,17 +84,18 @@ pub async fn list(
     after: Option<ListPlace>,
     limit: usize,
 ) -> Result<Page<OwnConversation>> {
-    let mut db = ctx.db.acquire().await?;
     let now = ctx.clock.now();
-    let rows = conversations::list(&mut db, caller.user_id, filter, (after, limit + 1), now).await?;
-    let page = Page::cut(rows, limit, place);
-    Ok(Page { items: complete(&mut db, page.items, now).await?, next_cursor: page.next_cursor })
+    let reading = async |db: &mut PgConnection| {
+        let rows = conversations::list(db, caller.user_id, filter, (after, limit + 1), now).await?;
+        let page = Page::cut(rows, limit, place);
+        Ok(Page { items: complete(db, page.items, now).await?, next_cursor: page.next_cursor })
+    };
+    ctx.reads.ask(reading).await
 }
 
 /// One conversation as the caller sees it.
 pub async fn get(ctx: &Context, caller: &Caller, id: ConversationId) -> Result<OwnConversation> {
-    let mut db = ctx.db.acquire().await?;
-    own(&mut db, caller.user_id, id, ctx.clock.now()).await
+    ctx.reads.ask(async |db| own(db, caller.user_id, id, ctx.clock.now()).await).await
 }
 
 /// Changes the settings.

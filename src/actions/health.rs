@@ -2,8 +2,6 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use sqlx::PgPool;
-
 use super::Context;
 use crate::{store::conversations, telemetry::metrics};
 
@@ -37,6 +35,7 @@ pub async fn check(ctx: &Context) -> Health {
 /// Brings the gauges up to date that nothing moves by itself.
 pub fn measure(ctx: &Context) {
     let pools = ctx.pools.lock().unwrap_or_else(PoisonError::into_inner);
-    let (all, idle) = (pools.iter().map(PgPool::size).sum(), pools.iter().map(PgPool::num_idle).sum());
+    let counts = pools.iter().flat_map(|(pool, reads)| [(pool.size() as usize, pool.num_idle()), reads.count()]);
+    let (all, idle) = counts.fold((0, 0), |(all, idle), (more, more_idle)| (all + more, idle + more_idle));
     metrics::database_connections(all, idle);
 }

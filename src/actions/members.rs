@@ -30,8 +30,7 @@ use crate::{
 
 /// What the caller's sockets hear: each conversation, up to where its messages are not for them, and its log's head.
 pub async fn memberships(ctx: &Context, caller: &Caller) -> Result<Vec<(ConversationId, i64, i64)>> {
-    let mut db = ctx.db.acquire().await?;
-    Ok(audiences::memberships(&mut db, caller.user_id).await?)
+    ctx.reads.ask(async |db| Ok(audiences::memberships(db, caller.user_id).await?)).await
 }
 
 /// Looks for those connected here who were admitted somewhere and not told, because the node that admitted them has died since
@@ -50,11 +49,13 @@ pub async fn find_untold(ctx: &Context) -> Result<()> {
 /// The same for a socket that has just come, with whose it is and the head of their own log, if they may still come in: over one
 /// connection, since many may come at once.
 pub async fn arrival(ctx: &Context, caller: &Caller) -> Result<(User, i64, Vec<(ConversationId, i64, i64)>)> {
-    let mut db = ctx.db.acquire().await?;
-    let arriving = users::arriving(&mut *db, caller.user_id, caller.session_id).await?;
-    let Arriving { user, own_seq, banned_until } = arriving.ok_or(AuthFailure::SessionRevoked)?;
-    refuse_banned(banned_until, ctx.clock.now())?;
-    Ok((user, own_seq, audiences::memberships(&mut db, caller.user_id).await?))
+    let asking = async |db: &mut PgConnection| {
+        let arriving = users::arriving(&mut *db, caller.user_id, caller.session_id).await?;
+        let Arriving { user, own_seq, banned_until } = arriving.ok_or(AuthFailure::SessionRevoked)?;
+        refuse_banned(banned_until, ctx.clock.now())?;
+        Ok((user, own_seq, audiences::memberships(db, caller.user_id).await?))
+    };
+    ctx.reads.ask(asking).await
 }
 
 /// A page of the present participants, in the order in which they came.
@@ -65,18 +66,19 @@ pub async fn list(
     after: Option<UserId>,
     limit: usize,
 ) -> Result<Page<Participant>> {
-    let mut db = ctx.db.acquire().await?;
-    require_member(&mut db, conversation, caller.user_id).await?;
-    let place = match after {
-        None => None,
-        Some(user) => {
-            let last = members::participants(&mut db, conversation, &[user]).await?;
-            let last = last.first().ok_or(Error::Malformed("The cursor is not one that was given out."))?;
-            Some((last.joined_at, user))
-        }
+    let reading = async |db: &mut PgConnection| {
+        require_member(db, conversation, caller.user_id).await?;
+        let place = match after {
+            None => None,
+            Some(user) => {
+                let last = members::participants(db, conversation, &[user]).await?;
+                let last = last.first().ok_or(Error::Malformed("The cursor is not one that was given out."))?;
+                Some((last.joined_at, user))
+            }
+        };
+        Ok(members::page(db, conversation, place, limit + 1).await?)
     };
-    let rows = members::page(&mut db, conversation, place, limit + 1).await?;
-    Ok(Page::cut(rows, limit, |participant| participant.user_id.to_string()))
+    Ok(Page::cut(ctx.reads.ask(reading).await?, limit, |participant| participant.user_id.to_string()))
 }
 
 /// Adds people to a group; says whether any of them is new.

@@ -27,7 +27,7 @@ use crate::{
         user::Caller,
     },
     media::{Media, web::Web},
-    store::members as member_rows,
+    store::{members as member_rows, reads::Reads},
 };
 
 pub mod accounts;
@@ -69,7 +69,9 @@ pub struct Context {
     /// PostgreSQL, which alone holds the truth.
     pub db: PgPool,
     /// All threads' connections to it.
-    pub pools: Arc<Mutex<Vec<PgPool>>>,
+    pub pools: Arc<Mutex<Vec<(PgPool, Reads)>>>,
+    /// More connections to it, for short questions outside of transactions.
+    pub reads: Reads,
     /// What time it is.
     pub clock: Clock,
     /// How the server is set up.
@@ -108,8 +110,9 @@ impl Context {
     #[must_use]
     pub fn for_this_thread(&self) -> Self {
         let db = self.db.options().clone().connect_lazy_with(self.db.connect_options().as_ref().clone());
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(db.clone());
-        Self { db, ..self.clone() }
+        let reads = self.reads.another();
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner).push((db.clone(), reads.clone()));
+        Self { db, reads, ..self.clone() }
     }
 
     /// Counts one more of what the caller does, unless that would be more than somebody of their roles may.

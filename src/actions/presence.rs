@@ -1,6 +1,8 @@
 //! Who is there: told at the edges only, to those who have a conversation with the person open.
 
 use super::{Context, in_time, require_member, typing};
+use sqlx::PgConnection;
+
 use crate::{
     cluster::presence::{Edge, Swept},
     domain::{
@@ -84,10 +86,11 @@ pub async fn look_up(ctx: &Context, caller: &Caller, asked: &[UserId]) -> Result
 
 /// Opens a conversation before the caller's eyes; answers with its members who are there, and tells those who have it open.
 pub async fn open(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<Vec<Presence>> {
-    let mut db = ctx.db.acquire().await?;
-    require_member(&mut db, conversation, caller.user_id).await?;
-    let members = audiences::ids(&mut db, conversation, caller.user_id).await?;
-    drop(db);
+    let asking = async |db: &mut PgConnection| {
+        require_member(db, conversation, caller.user_id).await?;
+        Ok(audiences::ids(db, conversation, caller.user_id).await?)
+    };
+    let members = ctx.reads.ask(asking).await?;
     let mut present = ctx.cluster.presence.look_up(&members).await;
     present.truncate(limits::LOOKED_UP_AT_ONCE);
     typing::tell(ctx, conversation, caller.user_id, Event::ConversationJoined).await;
@@ -103,7 +106,7 @@ pub async fn close(ctx: &Context, caller: &Caller, conversations: &[Conversation
 
 async fn tell(ctx: &Context, edge: Edge) {
     let (Edge::Online(presence) | Edge::Offline(presence) | Edge::Changed(presence)) = edge;
-    let audience = async { Ok(audiences::onlookers(&mut *ctx.db.acquire().await?, presence.user_id).await?) };
+    let audience = ctx.reads.ask(async |db| Ok(audiences::onlookers(db, presence.user_id).await?));
     let onlookers = match in_time(audience).await {
         Ok(onlookers) => onlookers,
         Err(error) => return tracing::warn!(%error, "Presence was not told: {error}"),

@@ -1,6 +1,8 @@
 //! Who is typing: told to those who have the conversation open, never written down, ended by the server if need be.
 
 use super::{Context, in_time, require_member, rules::require_may_speak};
+use sqlx::PgConnection;
+
 use crate::{
     domain::{
         error::Result,
@@ -14,10 +16,11 @@ use crate::{
 
 /// The caller types.
 pub async fn start(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<()> {
-    let mut db = ctx.db.acquire().await?;
-    let standing = require_member(&mut db, conversation, caller.user_id).await?;
-    require_may_speak(ctx, &mut db, &standing, caller.user_id, &[]).await?;
-    drop(db);
+    let asking = async |db: &mut PgConnection| {
+        let standing = require_member(db, conversation, caller.user_id).await?;
+        require_may_speak(ctx, db, &standing, caller.user_id, &[]).await
+    };
+    ctx.reads.ask(asking).await?;
     if ctx.cluster.typing.start(conversation, caller.user_id) {
         tell(ctx, conversation, caller.user_id, Event::TypingStarted).await;
     }
@@ -26,7 +29,7 @@ pub async fn start(ctx: &Context, caller: &Caller, conversation: ConversationId)
 
 /// The caller types no more.
 pub async fn stop(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<()> {
-    require_member(&mut *ctx.db.acquire().await?, conversation, caller.user_id).await?;
+    ctx.reads.ask(async |db| require_member(db, conversation, caller.user_id).await).await?;
     finish(ctx, caller, conversation).await;
     Ok(())
 }

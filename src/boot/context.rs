@@ -28,7 +28,7 @@ use crate::{
     config::{rulebook::Rulebook, settings::Settings},
     domain::clock::Clock,
     media::{Media, staging::Room, vault::Vault, web::Web},
-    store::secrets,
+    store::{reads::Reads, secrets},
 };
 
 /// Writers of messages, each with a connection of its own.
@@ -79,10 +79,12 @@ pub async fn make(
     let (moves, move_lanes) = Lanes::new(CURSOR_WRITERS, moves::WAITING);
     let passwords = Passwords::new(PASSWORDS_AT_ONCE, PASSWORDS_WAITING);
     let (expiry, plans, visits) = (Alarm::new(&clock), Alarm::new(&clock), Alarm::new(&clock));
-    let pools = Arc::new(Mutex::new(vec![db.clone()]));
+    let reads = Reads::new(db.connect_options().as_ref().clone(), settings.reads_of_a_thread() as usize);
+    let pools = Arc::new(Mutex::new(vec![(db.clone(), reads.clone())]));
     let ctx = Arc::new(Context {
         db,
         pools,
+        reads,
         clock,
         settings: Arc::new(settings),
         rulebook: Arc::new(rulebook),

@@ -168,7 +168,7 @@ fn with_session(options: PgConnectOptions) -> PgConnectOptions {
 
 fn pool_options(settings: &Settings) -> PgPoolOptions {
     PgPoolOptions::new()
-        .max_connections(settings.connections_of_a_thread())
+        .max_connections(settings.pool_of_a_thread())
         .acquire_timeout(ACQUIRE)
         // A ping on every acquire would cost each request a round trip; under load connections prove themselves.
         .test_before_acquire(false)

@@ -160,7 +160,7 @@ pub struct Settings {
 
     /// How many connections to PostgreSQL the server may share out to its threads; each has at least three.
     #[arg(long, env = "COLLOQUY_DATABASE_CONNECTIONS", value_name = "NUMBER", global = true,
-          default_value_t = 20, value_parser = value_parser!(u32).range(1..=1_000))]
+          default_value_t = 30, value_parser = value_parser!(u32).range(1..=1_000))]
     pub database_connections: u32,
 
     /// How many threads serve clients; by default one for each processor.
@@ -192,8 +192,18 @@ impl Settings {
 
     /// How many connections each thread has that serves clients, and all others together: enough that a question that takes
     /// long does not keep others waiting.
-    pub fn connections_of_a_thread(&self) -> u32 {
+    fn connections_of_a_thread(&self) -> u32 {
         self.database_connections.div_ceil(self.workers as u32 + 1).max(FEWEST_CONNECTIONS)
+    }
+
+    /// How many of these are for short questions alone.
+    pub fn reads_of_a_thread(&self) -> u32 {
+        self.connections_of_a_thread() / 2
+    }
+
+    /// How many of these are for everything else.
+    pub fn pool_of_a_thread(&self) -> u32 {
+        self.connections_of_a_thread() - self.reads_of_a_thread()
     }
 
     /// How many that makes.

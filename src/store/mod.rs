@@ -52,6 +52,7 @@ pub mod moderation;
 pub mod personal;
 pub mod presence;
 pub mod reactions;
+pub mod reads;
 pub mod receipts;
 pub mod replay;
 pub mod revocations;

@@ -113,9 +113,9 @@ pub fn committed(lane: Lane, took: Duration) {
 }
 
 /// How many connections to the database there are, and how many of them are idle.
-pub fn database_connections(size: u32, idle: usize) {
+pub fn database_connections(all: usize, idle: usize) {
     INSTRUMENTS.connections_idle.set(idle as f64);
-    INSTRUMENTS.connections_used.set((size as usize).saturating_sub(idle) as f64);
+    INSTRUMENTS.connections_used.set(all.saturating_sub(idle) as f64);
 }
 
 /// Folds new observations into the histograms, which otherwise keep each of them, until told to stop.

@@ -34,19 +34,22 @@ pub async fn page(
         Window::Around(seq) => (seq, (limit / 2, limit - limit / 2)),
     };
     let (who, now) = ((conversation, caller.user_id), ctx.clock.now());
-    let mut db = ctx.db.acquire().await?;
-    // One more on each side that is read tells whether there are more.
-    let before = match older {
-        0 => Vec::new(),
-        wanted => messages::older(&mut db, who, now, place, wanted + 1).await?,
+    let reading = async |db: &mut PgConnection| {
+        // One more on each side that is read tells whether there are more.
+        let before = match older {
+            0 => Vec::new(),
+            wanted => messages::older(db, who, now, place, wanted + 1).await?,
+        };
+        let after = match newer {
+            0 => Vec::new(),
+            wanted => messages::newer(db, who, now, place, wanted + 1).await?,
+        };
+        // Read last: what was cleared meanwhile is veiled, and who was removed meanwhile is told so.
+        let unread = if older == 0 { (0, place.saturating_sub(1)) } else { (place, i64::MAX) };
+        Ok((before, after, messages::frame(db, who, unread).await?))
     };
-    let after = match newer {
-        0 => Vec::new(),
-        wanted => messages::newer(&mut db, who, now, place, wanted + 1).await?,
-    };
-    // Read last: what was cleared meanwhile is veiled, and who was removed meanwhile is told so.
-    let unread = if older == 0 { (0, place.saturating_sub(1)) } else { (place, i64::MAX) };
-    let frame = messages::frame(&mut db, who, unread).await?.ok_or(Error::NotFound("conversation"))?;
+    let (before, after, frame) = ctx.reads.ask(reading).await?;
+    let frame = frame.ok_or(Error::NotFound("conversation"))?;
     let has_more_before = if older == 0 { frame.has_more } else { before.len() > older };
     let has_more_after = if newer == 0 { frame.has_more } else { after.len() > newer };
     let shown = before.into_iter().take(older).rev().chain(after.into_iter().take(newer));
@@ -56,9 +59,11 @@ pub async fn page(
 
 /// One message.
 pub async fn one(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
-    let mut db = ctx.db.acquire().await?;
-    let (_, message) = visible(ctx, &mut db, caller, conversation, id).await?;
-    with_status(&mut db, message).await
+    let reading = async |db: &mut PgConnection| {
+        let (_, message) = visible(ctx, db, caller, conversation, id).await?;
+        with_status(db, message).await
+    };
+    ctx.reads.ask(reading).await
 }
 
 /// A message that says how far all others have come with it.

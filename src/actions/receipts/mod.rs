@@ -82,6 +82,5 @@ pub async fn of_message(
 
 /// Unread counts of all of one's conversations that have any.
 pub async fn unread(ctx: &Context, caller: &Caller) -> Result<Vec<Unread>> {
-    let mut db = ctx.db.acquire().await?;
-    Ok(counts::unread(&mut db, caller.user_id, ctx.clock.now()).await?)
+    ctx.reads.ask(async |db| Ok(counts::unread(db, caller.user_id, ctx.clock.now()).await?)).await
 }

@@ -116,6 +116,7 @@ pub async fn frame(
     (conversation, reader): (ConversationId, UserId),
     (first, last): (i64, i64),
 ) -> sqlx::Result<Option<Frame>> {
+    // What is asked of hidden messages is asked of one message after the other: as a join, all of a long history would be read.
     let rows = sqlx::query!(
         r#"
         with reader as materialized (
@@ -123,9 +124,11 @@ pub async fn frame(
                    exists (select from messages message
                            where message.conversation_id = $1 and message.seq between $3 and $4
                              and message.seq > member.floor_seq
-                             and not exists (select from hidden_messages hidden
-                                             where hidden.conversation_id = $1 and hidden.user_id = $2
-                                               and hidden.message_seq = message.seq)) as has_more
+                             and (not exists (select from hidden_messages
+                                              where conversation_id = $1 and user_id = $2)
+                                  or not exists (select from hidden_messages hidden
+                                                 where hidden.conversation_id = $1 and hidden.user_id = $2
+                                                   and hidden.message_seq = message.seq))) as has_more
             from members member
             where member.conversation_id = $1 and member.user_id = $2 and member.left_at is null)
         select reader.floor_seq,
