@@ -1,4 +1,4 @@
-//! Two nodes: how much later those hear who are connected to the other one, at half of what can be sent.
+//! Two nodes: how much later those hear who are connected to the other one, at half of what can be sent between the two.
 
 use std::{
     cell::RefCell,
@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::join;
 use tokio::{
     task::JoinSet,
-    time::{interval, timeout},
+    time::{Interval, interval_at, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -43,7 +43,7 @@ struct Talk {
 
 /// Loads direct conversations of people who speak at one node with people half of whom listen at the other.
 pub async fn run(near: &Target, far: &Target, load: &Load) -> anyhow::Result<Vec<Report>> {
-    let most = send::direct(near, load, (SPEAKERS, IN_FLIGHT)).await?.per_second;
+    let most = send::across(near, far, load, (SPEAKERS, IN_FLIGHT)).await?.per_second;
     let pace = Duration::from_secs_f64(SPEAKERS as f64 / (most / 2.0));
     let people = crowd::people(near, 2 * SPEAKERS).await?;
     let (speakers, listeners) = people.split_at(SPEAKERS);
@@ -58,7 +58,10 @@ pub async fn run(near: &Target, far: &Target, load: &Load) -> anyhow::Result<Vec
         let socket = [near, far][place].open_socket(&listener.token).await?;
         listening.spawn_local(Rc::clone(&talk).listen(socket, id.clone(), place));
         let socket = near.open_socket(&speaker.token).await?;
-        speaking.spawn_local(Rc::clone(&talk).speak(socket, id.clone(), pace));
+        // All at once would be a burst, and not a load.
+        let first = tokio::time::Instant::now() + pace.mul_f64(number as f64 / SPEAKERS as f64);
+        let ticks = interval_at(first, pace);
+        speaking.spawn_local(Rc::clone(&talk).speak(socket, id.clone(), ticks));
     }
     let report = |place| Report::new(format!("nodes, half load, heard at {place} node"), "deliveries");
     let [here, there] = &talk.meters;
@@ -82,8 +85,13 @@ pub async fn run(near: &Target, far: &Target, load: &Load) -> anyhow::Result<Vec
 
 impl Talk {
     /// Says something again and again until it is over and all is acknowledged.
-    async fn speak(self: Rc<Self>, mut socket: Socket, id: String, pace: Duration) -> io::Result<(String, Vec<Entry>)> {
-        let (mouth, mut ticks) = (socket.mouth(), interval(pace));
+    async fn speak(
+        self: Rc<Self>,
+        mut socket: Socket,
+        id: String,
+        mut ticks: Interval,
+    ) -> io::Result<(String, Vec<Entry>)> {
+        let mouth = socket.mouth();
         let (mut said, mut acknowledged, mut frame) = (0, Vec::new(), Vec::new());
         loop {
             let is_over = self.meters.iter().all(Meter::is_over);

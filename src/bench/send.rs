@@ -62,8 +62,13 @@ struct Voice {
 
 /// Loads direct conversations whose both sides listen: as many as there are speakers.
 pub async fn direct(target: &Target, load: &Load, speaking: (usize, usize)) -> anyhow::Result<Report> {
-    let (participants, readers) = pairs(target, speaking.0).await?;
-    speak(target, load, speaking, participants, readers).await
+    across(target, target, load, speaking).await
+}
+
+/// The same, while every other one listens at another node.
+pub async fn across(near: &Target, far: &Target, load: &Load, speaking: (usize, usize)) -> anyhow::Result<Report> {
+    let (participants, readers) = pairs([near, far], speaking.0).await?;
+    speak(near, load, speaking, participants, readers).await
 }
 
 /// Loads direct conversations as [`direct`] does, in turn while the index follows what is said, and while there is nothing that
@@ -74,7 +79,7 @@ pub async fn beside_index(target: &Target, load: &Load) -> anyhow::Result<Vec<Re
     let mut reports = Vec::new();
     for _ in 0..ROUNDS {
         for (name, is_held) in [("index follows", false), ("index held up", true)] {
-            let (participants, readers) = pairs(target, SPEAKERS).await?;
+            let (participants, readers) = pairs([target; 2], SPEAKERS).await?;
             // A lock would do as well, but whoever waits for it keeps PostgreSQL from clearing away what was written over.
             if is_held {
                 filling::count_as_indexed(&mut *db, Some(i64::MAX)).await?;
@@ -90,17 +95,19 @@ pub async fn beside_index(target: &Target, load: &Load) -> anyhow::Result<Vec<Re
     Ok(reports)
 }
 
-/// Opens direct conversations, with a socket on either side: of one who speaks, and of one who listens.
-async fn pairs(target: &Target, speakers: usize) -> anyhow::Result<(Vec<Participant>, Vec<(String, Person)>)> {
-    let people = crowd::people(target, 2 * speakers).await?;
+/// Opens direct conversations, with a socket on either side: of one who speaks, at the first node; and of one who listens, at
+/// the nodes in turn.
+async fn pairs(nodes: [&Target; 2], speakers: usize) -> anyhow::Result<(Vec<Participant>, Vec<(String, Person)>)> {
+    let people = crowd::people(nodes[0], 2 * speakers).await?;
     let (speakers, listeners) = people.split_at(speakers);
     let pairs = speakers.iter().cloned().zip(listeners.iter().cloned()).collect();
-    let conversations = crowd::direct(target, pairs).await?;
+    let conversations = crowd::direct(nodes[0], pairs).await?;
     let mut participants = Vec::new();
-    for (conversation, (speaker, listener)) in conversations.iter().zip(speakers.iter().zip(listeners)) {
+    let places = conversations.iter().zip(nodes.into_iter().cycle());
+    for ((conversation, node), (speaker, listener)) in places.zip(speakers.iter().zip(listeners)) {
         let hears = slice::from_ref(conversation);
-        participants.push(Participant::join(target, speaker, hears, Some(conversation)).await?);
-        participants.push(Participant::join(target, listener, hears, None).await?);
+        participants.push(Participant::join(nodes[0], speaker, hears, Some(conversation)).await?);
+        participants.push(Participant::join(node, listener, hears, None).await?);
     }
     Ok((participants, conversations.into_iter().zip(speakers.iter().cloned()).collect()))
 }
