@@ -49,7 +49,12 @@ struct Participant {
 }
 
 /// What a socket hears, by conversation.
-struct Ears(HashMap<Vec<u8>, Ear>);
+struct Ears {
+    all: Vec<(Vec<u8>, Ear)>,
+    places: HashMap<Vec<u8>, usize>,
+    /// Which heard something last: mostly it is the one that does so again.
+    latest: usize,
+}
 
 /// One who speaks.
 struct Voice {
@@ -176,7 +181,7 @@ async fn converse(
     for Participant { mut socket, mut ears, .. } in participants {
         // Where this is in vain, the ledgers say so.
         timeout_at(deadline, ears.catch_up(&mut socket, &ledgers)).await.ok();
-        for (conversation, ear) in ears.0 {
+        for (conversation, ear) in ears.all {
             ledgers.entry(String::from_utf8(conversation)?).or_default().ears.push(ear);
         }
     }
@@ -192,8 +197,7 @@ impl Participant {
     async fn join(target: &Target, person: &Person, hears: &[String], speaks_in: Option<&str>) -> io::Result<Self> {
         let socket = target.open_socket(&person.token).await?;
         let voice = speaks_in.map(|conversation| Voice::new(socket.mouth(), conversation));
-        let ears = hears.iter().map(|conversation| (conversation.clone().into_bytes(), Ear::default()));
-        Ok(Self { socket, ears: Ears(ears.collect()), voice })
+        Ok(Self { socket, ears: Ears::new(hears), voice })
     }
 
     /// Speaks and hears until it is over and everything said is answered.
@@ -223,21 +227,29 @@ impl Participant {
 }
 
 impl Ears {
+    fn new(conversations: &[String]) -> Self {
+        let ids = || conversations.iter().map(|conversation| conversation.clone().into_bytes());
+        let all = ids().map(|id| (id, Ear::default())).collect();
+        Self { all, places: ids().zip(0..).collect(), latest: 0 }
+    }
+
     fn hear(&mut self, text: &[u8]) {
         let Heard::Message(conversation, seq) = words::read(text) else { return };
-        if let Some(ear) = self.0.get_mut(conversation) {
-            ear.hear(seq);
+        if self.all.get(self.latest).is_none_or(|(id, _)| id != conversation) {
+            let Some(place) = self.places.get(conversation) else { return };
+            self.latest = *place;
         }
+        self.all[self.latest].1.hear(seq);
     }
 
     /// Hears until in each conversation as many messages have come as were acknowledged.
     async fn catch_up(&mut self, socket: &mut Socket, ledgers: &HashMap<String, Ledger>) -> io::Result<()> {
         loop {
-            let lacks = |(conversation, ear): (&Vec<u8>, &Ear)| {
+            let lacks = |(conversation, ear): &(Vec<u8>, Ear)| {
                 let ledger = str::from_utf8(conversation).ok().and_then(|id| ledgers.get(id));
                 ledger.is_some_and(|ledger| ear.heard() < ledger.acknowledged.len())
             };
-            if !self.0.iter().any(lacks) {
+            if !self.all.iter().any(lacks) {
                 return Ok(());
             }
             socket.read(|text| self.hear(text)).await?;
