@@ -13,7 +13,7 @@ use super::{parse, secret::Secret};
 use crate::domain::limits::{self, Limit};
 
 /// Connections that each thread has at least.
-const FEWEST_CONNECTIONS: u32 = 3;
+const FEWEST_CONNECTIONS: u32 = 4;
 
 /// How a server is set up.
 #[derive(Clone, Debug, Args)]
@@ -158,9 +158,9 @@ pub struct Settings {
           default_value_t = 1024 * 1024, value_parser = RangedU64ValueParser::<usize>::new().range(65_536..))]
     pub mailbox_bytes: usize,
 
-    /// How many connections to PostgreSQL the server may share out to its threads; each has at least three.
+    /// How many connections to PostgreSQL the server may share out to its threads; each has at least four.
     #[arg(long, env = "COLLOQUY_DATABASE_CONNECTIONS", value_name = "NUMBER", global = true,
-          default_value_t = 30, value_parser = value_parser!(u32).range(1..=1_000))]
+          default_value_t = 20, value_parser = value_parser!(u32).range(1..=1_000))]
     pub database_connections: u32,
 
     /// How many threads serve clients; by default one for each processor.
