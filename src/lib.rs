@@ -26,7 +26,8 @@
 //! 3. Sending is idempotent: a message's id is the client's own.
 //! 4. Every socket hears every durable event of its person's conversations in `seq` order, and every entry of its person's own
 //!    log in `own_seq` order, without gap or repetition, or is told `sync:required`, or closed with 4008.
-//! 5. Read state is two cursors per member that only move forward; unread is the difference of two numbers.
+//! 5. Read state is two cursors per member that only move forward; unread is the difference of two numbers. What is told of them has
+//!    no place in a log: it waits for the log, goes forward on every socket, and is told again where it may have been lost.
 //! 6. Rights are decided in the transaction that writes.
 //! 7. Typing and presence are ephemeral and first to be shed.
 //! 8. Everything is bounded, and nobody waits for a slow socket.

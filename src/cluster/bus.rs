@@ -17,6 +17,7 @@ use crate::{
         event::{Audience, Durability, Event, MembershipChange, Revocation, Touch},
         ids::{ConversationId, LogId, UserId},
         own::OwnPlace,
+        receipt::Cursor,
     },
     wire,
 };
@@ -42,6 +43,9 @@ pub struct Envelope {
     /// Whose unread counts it may have changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub touch: Option<Touch>,
+    /// The cursor that it tells of, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
     /// The text for those to whom it would show too much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub veiled: Option<Veiled>,
@@ -89,6 +93,7 @@ impl Envelope {
             membership: event.membership(),
             text: wire::event::encode(event),
             touch: event.touch(),
+            cursor: event.cursor(),
             veiled: event
                 .veiled()
                 .map(|(quoted_seq, veiled)| Veiled { quoted_seq, text: wire::event::encode(&veiled) }),
@@ -159,6 +164,11 @@ impl Bus {
     /// Whether anybody on this node hears a conversation, or did a moment ago.
     pub fn is_heard(&self, conversation_id: ConversationId) -> bool {
         self.order.is_tracked(LogId::Conversation(conversation_id))
+    }
+
+    /// The logs that somebody on this node hears, or did a moment ago.
+    pub fn heard(&self) -> Vec<LogId> {
+        self.order.tracked()
     }
 
     /// A worker's last socket that listens to a log went.

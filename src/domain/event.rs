@@ -10,7 +10,7 @@ use super::{
     own::{OwnChange, OwnPlace},
     presence::{Glimpse, Onlookers, Presence},
     reaction::ReactionChange,
-    receipt::{Advance, ReceiptCounts, Unread},
+    receipt::{Advance, Cursor, ReceiptCounts, Unread},
 };
 
 /// Something that sockets are told.
@@ -212,6 +212,15 @@ impl Event {
         if let Self::Own(own) = self { Some(own.place) } else { None }
     }
 
+    /// The cursor that it tells of, if it does.
+    pub fn cursor(&self) -> Option<Cursor> {
+        if let Self::Advanced(advance) | Self::AdvancedAmongMany(advance) = self {
+            Some(advance.cursor())
+        } else {
+            None
+        }
+    }
+
     /// Who must hear it.
     pub fn audience(&self) -> Audience {
         let members = |conversation_id, born| Audience::Members { conversation_id, born };
@@ -229,7 +238,9 @@ impl Event {
             | Self::ParticipantRemoved(participant) => members(participant.conversation_id, None),
             Self::ConversationUpdated(_, conversation) => members(conversation.id, None),
             Self::Advanced(advance) => members(advance.conversation_id, None),
-            Self::AdvancedAmongMany(advance) => Audience::Users(vec![advance.user_id]),
+            Self::AdvancedAmongMany(Advance { conversation_id, user_id, .. }) => {
+                Audience::Member { conversation_id: *conversation_id, user_id: *user_id }
+            }
             Self::ReceiptsChanged(counts) => members(counts.conversation_id, None),
             Self::SyncRequired(id) => members(*id, None),
             Self::ConversationRemoved(_, users) => Audience::Users(users.clone()),

@@ -57,6 +57,28 @@ pub struct Advance {
     pub seq: i64,
     /// When.
     pub at: Time,
+    /// How far the log went then.
+    pub head_seq: i64,
+}
+
+/// What an advance says, for those who see to it that no cursor is told to go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Whose.
+    pub user_id: UserId,
+    /// Which.
+    pub kind: ReceiptKind,
+    /// Where it stands.
+    pub seq: i64,
+    /// How far the log went then: whoever left up to there must hear nothing of it.
+    pub head_seq: i64,
+}
+
+impl Advance {
+    /// The cursor, where it stands now.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { user_id: self.user_id, kind: self.kind, seq: self.seq, head_seq: self.head_seq }
+    }
 }
 
 /// How far the members of a large conversation have come with its newest messages, in numbers.

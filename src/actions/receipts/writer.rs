@@ -87,6 +87,7 @@ struct Stand {
     /// Told only where it goes further than the reading, which implies it.
     is_delivered: bool,
     member_count: i32,
+    head_seq: i64,
 }
 
 impl Stand {
@@ -94,7 +95,7 @@ impl Stand {
     fn after(place: Place, wanted: Wanted, now: Time) -> Self {
         let Place { head_seq, member_count, receipt, .. } = place;
         let Some(mut receipt) = receipt else {
-            return Self { receipt, has_read: false, is_delivered: false, member_count };
+            return Self { receipt, has_read: false, is_delivered: false, member_count, head_seq };
         };
         let read_seq = wanted.read_seq.min(head_seq);
         let delivered_seq = wanted.delivered_seq.max(wanted.read_seq).min(head_seq);
@@ -106,7 +107,7 @@ impl Stand {
             (receipt.delivered_seq, receipt.delivered_at) = (delivered_seq, Some(now));
         }
         let is_delivered = reaches && !(has_read && delivered_seq == read_seq);
-        Self { receipt: Some(receipt), has_read, is_delivered, member_count }
+        Self { receipt: Some(receipt), has_read, is_delivered, member_count, head_seq }
     }
 
     /// What is to be written, if anything moved.
@@ -120,7 +121,7 @@ impl Stand {
         let Some(receipt) = &self.receipt else { return Vec::new() };
         let is_large = self.member_count as usize > limits::RECEIPTS_MEMBERS;
         let tell = if is_large { Event::AdvancedAmongMany } else { Event::Advanced };
-        let advance = |kind, seq| tell(Advance { conversation_id, user_id, kind, seq, at });
+        let advance = |kind, seq| tell(Advance { conversation_id, user_id, kind, seq, at, head_seq: self.head_seq });
         let delivered = self.is_delivered.then(|| advance(ReceiptKind::Delivered, receipt.delivered_seq));
         let read = self.has_read.then(|| advance(ReceiptKind::Read, receipt.read_seq));
         delivered.into_iter().chain(read).collect()

@@ -1,6 +1,6 @@
 //! One log's line in the [sequencer](super::sequencer): where it stands, what came early, and how its repair goes.
 
-use std::collections::{BTreeMap, HashMap, btree_map::Entry};
+use std::collections::{BTreeMap, HashMap, btree_map::Entry, hash_map};
 
 use tokio::time::Instant;
 
@@ -9,12 +9,15 @@ use crate::{
     cluster::bus::Envelope,
     domain::{
         event::{Audience, MembershipChange},
-        ids::LogId,
+        ids::{LogId, UserId},
+        receipt::{Cursor, ReceiptKind},
     },
 };
 
 /// What an envelope takes besides its text, roughly.
 const ENVELOPE_BYTES: usize = 256;
+/// What a cursor that waits takes, roughly.
+pub const CURSOR_BYTES: usize = 2 * ENVELOPE_BYTES;
 
 /// One committed change of one log: consecutive entries, with what is told together with them.
 #[derive(Debug)]
@@ -54,6 +57,8 @@ pub struct Line {
     /// Fetches that failed in a row.
     pub failures: u32,
     early: BTreeMap<i64, Change>,
+    /// Cursors that moved when the log went further than it has been told; of each the furthest.
+    cursors: HashMap<(UserId, ReceiptKind), (Cursor, Envelope)>,
     listeners: usize,
     kept_until: Option<Instant>,
 }
@@ -126,6 +131,7 @@ impl Line {
             repair: Repair::Idle,
             failures: 0,
             early: BTreeMap::new(),
+            cursors: HashMap::new(),
             listeners: 0,
             kept_until: None,
         }
@@ -197,8 +203,30 @@ impl Line {
         bytes
     }
 
-    /// Bytes of early changes.
+    /// Holds what tells of a cursor until the log has been told as far as it went then. Says how many bytes more are held.
+    pub fn put_off(&mut self, cursor: Cursor, envelope: Envelope) -> usize {
+        match self.cursors.entry((cursor.user_id, cursor.kind)) {
+            hash_map::Entry::Occupied(mut place) => {
+                if place.get().0.seq < cursor.seq {
+                    place.insert((cursor, envelope));
+                }
+                0
+            }
+            hash_map::Entry::Vacant(place) => {
+                place.insert((cursor, envelope));
+                CURSOR_BYTES
+            }
+        }
+    }
+
+    /// Takes the cursors whose turn has come.
+    pub fn due_cursors(&mut self) -> Vec<(Cursor, Envelope)> {
+        let next_seq = self.next_seq;
+        self.cursors.extract_if(|_, (cursor, _)| cursor.head_seq < next_seq).map(|(_, due)| due).collect()
+    }
+
+    /// Bytes of early changes, and of cursors that wait.
     pub fn held_bytes(&self) -> usize {
-        self.early.values().map(Change::bytes).sum()
+        self.early.values().map(Change::bytes).sum::<usize>() + self.cursors.len() * CURSOR_BYTES
     }
 }

@@ -4,6 +4,7 @@
 //! fetches and checks are jobs beside it. It may wait for a worker, whose hub only moves memory; therefore a hub
 //! must never wait for it, and `track` and `untrack` go through a lock and not through its inbox.
 
+mod cursors;
 mod jobs;
 mod line;
 mod sequencer;
@@ -103,6 +104,11 @@ impl Order {
             self.shared.tracked.notify_one();
         }
         told
+    }
+
+    /// The logs that have a line.
+    pub fn tracked(&self) -> Vec<LogId> {
+        self.shared.sequencer().tracked()
     }
 
     /// Whether a log has a line.

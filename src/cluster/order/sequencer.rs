@@ -12,6 +12,10 @@
 //! # Why late changes lose their memberships
 //! A change that arrives after it was fetched has been told already, up to what is of no log, which a fetch does not know. Those are
 //! told late; an admission is not, for the person may have been removed since, and the fetch has told what still holds.
+//!
+//! # Why receipts wait for the log
+//! They have no place in it, but whoever left before a cursor moved must hear nothing of it, and the move may come here first. So it
+//! is told once the log has been told as far as it went then, and only where the cursor goes further than it was told to stand.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,10 +24,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::line::{Change, Line, Repair};
+use super::{
+    cursors::Cursors,
+    line::{CURSOR_BYTES, Change, Line, Repair},
+};
 use crate::{
     cluster::bus::Envelope,
-    domain::{event::MembershipChange, ids::LogId},
+    domain::{event::MembershipChange, ids::LogId, receipt::Cursor},
 };
 
 /// How long an early change waits for those before it.
@@ -80,6 +87,7 @@ pub struct Sequencer {
     alarms: BTreeSet<(Instant, LogId)>,
     held_bytes: usize,
     passed: [HashMap<LogId, i64>; 2],
+    cursors: Cursors,
 }
 
 impl Sequencer {
@@ -144,6 +152,7 @@ impl Sequencer {
         line.take(Change { log, first_seq: after + 1, last_seq: up_to, envelopes }, out);
         let released = line.release(out);
         self.held_bytes -= released;
+        self.tell_cursors(log, out);
         let patience = if up_to == after + PAGE { Duration::ZERO } else { PATIENCE };
         self.review(log, now + patience);
     }
@@ -196,6 +205,7 @@ impl Sequencer {
             stays
         });
         self.age_passed();
+        self.cursors.sweep(now);
     }
 
     /// Tells an event that came without a change of a log.
@@ -205,7 +215,32 @@ impl Sequencer {
         {
             self.admit(LogId::Conversation(id), head_seq + 1, now);
         }
-        out.push(Telling::Event(envelope));
+        match (envelope.cursor, envelope.conversation_id) {
+            (Some(cursor), Some(id)) => self.pass_cursor(cursor, LogId::Conversation(id), envelope, out),
+            _ => out.push(Telling::Event(envelope)),
+        }
+    }
+
+    /// Tells how far somebody has come, in its turn; nobody where nobody listens.
+    fn pass_cursor(&mut self, cursor: Cursor, log: LogId, envelope: Envelope, out: &mut Vec<Telling>) {
+        let Some(line) = self.lines.get_mut(&log) else { return };
+        if self.held_bytes + CURSOR_BYTES <= HELD_BYTES {
+            self.held_bytes += line.put_off(cursor, envelope);
+            self.tell_cursors(log, out);
+        } else {
+            out.push(Telling::SyncRequired(log));
+        }
+    }
+
+    /// Tells the cursors whose turn has come, where they are news.
+    fn tell_cursors(&mut self, log: LogId, out: &mut Vec<Telling>) {
+        let (LogId::Conversation(id), Some(line)) = (log, self.lines.get_mut(&log)) else { return };
+        for (cursor, envelope) in line.due_cursors() {
+            self.held_bytes -= CURSOR_BYTES;
+            if self.cursors.advance(id, cursor) {
+                out.push(Telling::Event(envelope));
+            }
+        }
     }
 
     /// Takes a change of one log.
@@ -229,6 +264,7 @@ impl Sequencer {
             out.extend(change.late().map(Telling::Event));
         }
         if line.next_seq > told {
+            self.tell_cursors(log, out);
             self.calm(log);
         }
         self.review(log, now + PATIENCE);

@@ -2,6 +2,7 @@
 
 mod disorder;
 mod own;
+mod receipts;
 mod task;
 
 use std::time::Duration;
@@ -51,6 +52,7 @@ fn entry_of(log: LogId, seq: i64) -> Envelope {
         text: seq.to_string().into(),
         touch: None,
         veiled: None,
+        cursor: None,
     }
 }
 
@@ -76,6 +78,7 @@ fn matter(text: &'static str) -> Envelope {
         text: ByteString::from_static(text),
         touch: None,
         veiled: None,
+        cursor: None,
     }
 }
 

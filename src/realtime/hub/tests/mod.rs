@@ -130,6 +130,7 @@ fn envelope(audience: Audience, text: &str) -> Envelope {
         text: text.into(),
         touch: None,
         veiled: None,
+        cursor: None,
     }
 }
 
