@@ -2,11 +2,13 @@
 //!
 //! Each capability works on a node alone and, with Redis, on all nodes as one. While Redis is away each node goes on by itself: what
 //! happens on it is told on it at once, and elsewhere once the tails of conversations are checked; limits and presence
-//! are its own; a ticket is good where it was given out. When Redis is back, all that may have been missed is looked for.
+//! are its own; a ticket is good where it was given out. When Redis is back, all that may have been missed is looked for. Receipts,
+//! which no log shows to be missing, are told again then, and when a node dies.
 
 pub mod bus;
 pub mod changed;
 pub mod limits;
+pub mod losses;
 pub mod order;
 pub mod presence;
 pub mod revoked;
@@ -20,15 +22,17 @@ mod servers;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     bus::Bus,
     limits::Limits,
     link::Link,
+    losses::Losses,
     order::{Log, Order, Orderer},
     presence::PresenceBoard,
-    relay::{Inward, Listener, Poster, Reach, Relay},
+    relay::{Inward, Letter, Listener, Peers, Poster, Reach, Relay},
     revoked::Revoked,
     servers::Servers,
     tickets::Tickets,
@@ -51,6 +55,8 @@ pub struct Cluster {
     pub bus: Bus,
     /// How often somebody may do something.
     pub limits: Limits,
+    /// Receipts that may have been lost on their way.
+    pub losses: Losses,
     /// Who is there.
     pub presence: PresenceBoard,
     /// Sessions that ended before their tokens.
@@ -90,10 +96,13 @@ impl Cluster {
         let (relay, parcels) = Relay::new();
         let (order, parts, road) = (start_order(setup), Parts::new(setup.clock), relay.road());
         let link = Link::new(Arc::clone(&servers), Arc::clone(&road));
-        let inward =
-            Inward { order: order.clone(), revoked: Arc::clone(&parts.revoked), typists: Arc::clone(&parts.typists) };
-        let (ears, stop) = (Arc::clone(&servers), setup.stop.clone());
-        setup.tasks.spawn(Listener { servers: ears, road: Arc::clone(&road), inward, stop: stop.clone() }.run());
+        let Parts { revoked, typists, losses } = parts.clone();
+        let inward = Inward { order: order.clone(), revoked, typists, losses };
+        let (servers_to_hear, road_to_hear, stop) = (Arc::clone(&servers), Arc::clone(&road), setup.stop.clone());
+        let peers = Peers::default();
+        setup
+            .tasks
+            .spawn(Listener { servers: servers_to_hear, road: road_to_hear, inward, peers, stop: stop.clone() }.run());
         setup.tasks.spawn(Poster { servers, road, parcels, stop }.run());
         let reach = Reach::Nodes(relay);
         reach.settled(SETTLING).await;
@@ -115,6 +124,12 @@ impl Cluster {
         }
     }
 
+    /// Receipts of what was committed just now may never be told, here nor elsewhere: whoever committed does not know whether they did.
+    pub fn leave_untold(&self) {
+        self.losses.note(Instant::now());
+        self.reach.post(self.reach.pack(&Letter::Untold(Duration::ZERO)));
+    }
+
     /// Whether other nodes, where there are any, can be reached.
     pub fn is_whole(&self) -> bool {
         self.reach.is_whole()
@@ -125,6 +140,7 @@ impl Cluster {
         Self {
             bus: Bus::new(order, reach.clone()),
             limits: Limits::new(&clock, link.clone()),
+            losses: parts.losses,
             presence: PresenceBoard::new(clock.clone(), link.clone()),
             revoked: parts.revoked,
             tickets: Tickets::new(clock.clone(), link),
@@ -136,14 +152,17 @@ impl Cluster {
 }
 
 /// What other nodes' letters reach as well as this node's callers.
+#[derive(Clone)]
 struct Parts {
     revoked: Arc<Revoked>,
     typists: Arc<Typists>,
+    losses: Losses,
 }
 
 impl Parts {
     fn new(clock: &Clock) -> Self {
-        Self { revoked: Arc::default(), typists: Arc::new(Typists::new(clock.clone())) }
+        let typists = Arc::new(Typists::new(clock.clone()));
+        Self { revoked: Arc::default(), typists, losses: Losses::default() }
     }
 }
 

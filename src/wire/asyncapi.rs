@@ -131,6 +131,14 @@ fn commands(shapes: &mut Shapes) -> Vec<FrameKind> {
     kinds
 }
 
+/// What is promised of cursors.
+const DELIVERED: &str = "A delivered cursor moved: everything up to `seq` reached a device. Told as `message:read` is.";
+const READ: &str = "A read cursor moved: everything up to `seq` was read, and so delivered. Cursors only go forward. Who says \
+                    something has read so far, which is not told besides. Where one may not have been told, because a node died \
+                    or nodes did not hear of one another, it is told within seconds of when that is over, as it stands by \
+                    then, perhaps a second time: keep the greatest. Above 100 members this is told of your own, and \
+                    `receipts:changed` of the others'.";
+
 /// What sockets are told.
 fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
     let mut kinds = log_events(shapes);
@@ -139,12 +147,8 @@ fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
     add("conversation:new", "You are in a conversation that is new to you.", shapes.of::<OwnConversationView>());
     let removed = "You are no longer in a conversation, or it is gone.";
     add("conversation:removed", removed, shapes.of::<ConversationRefView>());
-    let (delivered, read) = (
-        "A delivered cursor moved. Above 100 members this is told of your own, and `receipts:changed` of the others'.",
-        "A read cursor moved. Above 100 members this is told of your own, and `receipts:changed` of the others'.",
-    );
-    add("message:delivered", delivered, shapes.of::<AdvanceView>());
-    add("message:read", read, shapes.of::<AdvanceView>());
+    add("message:delivered", DELIVERED, shapes.of::<AdvanceView>());
+    add("message:read", READ, shapes.of::<AdvanceView>());
     let counts = "Cursors moved in a conversation of more than 100 members: how many of the others got and read its \
                   newest messages. Absolute, and told at most once a second.";
     add("receipts:changed", counts, shapes.of::<ReceiptCountsView>());

@@ -133,7 +133,7 @@ pub struct AdvanceView {
     pub conversation_id: ConversationId,
     /// Who.
     pub user_id: UserId,
-    /// To where.
+    /// To where: never back.
     pub seq: i64,
     /// When.
     #[serde(serialize_with = "json::time")]

@@ -6,19 +6,22 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use futures_util::future::try_join_all;
 use redis::{PushInfo, PushKind, RedisResult, Value};
 use tokio::{
     sync::mpsc,
-    time::{sleep, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+use uuid::Uuid;
 
-use super::{Letter, PARTITIONS, PAUSE, Road, announce, channel, next_probe};
+use super::{Letter, PARTITIONS, PAUSE, Road, announce, channel, next_probe, peers::Peers};
 use crate::cluster::{
+    losses::Losses,
     order::{Inbound, Order},
     revoked::Revoked,
     servers::{Connection, Servers},
@@ -38,6 +41,8 @@ pub struct Listener {
     pub road: Arc<Road>,
     /// Where what is heard goes.
     pub inward: Inward,
+    /// Who says it.
+    pub peers: Peers,
     /// When to stop.
     pub stop: CancellationToken,
 }
@@ -50,6 +55,8 @@ pub struct Inward {
     pub revoked: Arc<Revoked>,
     /// Who types.
     pub typists: Arc<Typists>,
+    /// What may have been lost.
+    pub losses: Losses,
 }
 
 /// One subscribed connection.
@@ -67,14 +74,17 @@ impl Listener {
         stop.run_until_cancelled(self.listen()).await;
     }
 
-    async fn listen(self) {
+    async fn listen(mut self) {
+        // Everything that was posted before then was heard, or concerned nobody here.
+        let mut sure_at = Instant::now();
         loop {
             match self.subscribe().await {
                 Ok(subscription) => {
                     announce(&self.road.listens, true, "listening to other nodes");
                     // Whatever was posted before now has been missed.
-                    self.inward.order.take(Inbound::Doubt).await;
-                    let error = self.hear(subscription).await;
+                    self.inward.doubt(sure_at).await;
+                    self.peers.listens_again(Instant::now());
+                    let error = self.hear(subscription, &mut sure_at).await;
                     announce(&self.road.listens, false, "listening to other nodes");
                     debug!(?error, "Listening broke off");
                 }
@@ -113,33 +123,42 @@ impl Listener {
     }
 
     /// Takes in what comes until the connection breaks.
-    async fn hear(&self, mut subscription: Subscription) -> Option<redis::RedisError> {
+    async fn hear(&mut self, mut subscription: Subscription, sure_at: &mut Instant) -> Option<redis::RedisError> {
         let mut probe = next_probe();
         loop {
             tokio::select! {
                 () = subscription.broken.cancelled() => return None,
                 Some(message) = subscription.messages.recv() => self.open(&message).await,
                 () = sleep_until(probe) => {
+                    let asked_at = Instant::now();
                     if let Err(error) = redis::cmd("PING").exec_async(&mut subscription.connection).await {
                         return Some(error);
+                    }
+                    *sure_at = asked_at;
+                    if let Some(last_heard) = self.peers.take_dead(asked_at) {
+                        warn!("A node has fallen silent");
+                        self.inward.losses.note(last_heard);
                     }
                     probe = next_probe();
                 }
             }
             if subscription.has_overflown.swap(false, Ordering::AcqRel) {
                 warn!("Other nodes say more than this one can take in");
-                self.inward.order.take(Inbound::Doubt).await;
+                self.inward.doubt(*sure_at).await;
             }
         }
     }
 
-    async fn open(&self, message: &[u8]) {
-        let Some((name, lines)) = message.split_at_checked(NAME_BYTES) else { return };
-        if name == self.road.node.as_bytes() {
+    async fn open(&mut self, message: &[u8]) {
+        let Some((name, lines)) = message.split_first_chunk::<NAME_BYTES>() else { return };
+        let node = Uuid::from_bytes(*name);
+        if node == self.road.node {
             return;
         }
+        self.peers.heard(node, Instant::now());
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line) {
+                Ok(Letter::Farewell) => self.peers.left(node),
                 Ok(letter) => self.inward.take(letter).await,
                 Err(error) => warn!(%error, "Another node says something that this one does not understand"),
             }
@@ -158,7 +177,21 @@ impl Inward {
             }
             Letter::Typing(conversation, user) => self.typists.hear(conversation, user),
             Letter::TypingStopped(conversation, user) => self.typists.unhear(conversation, user),
-            Letter::Doubt => self.order.take(Inbound::Doubt).await,
+            Letter::Doubt(age) => self.doubt(moment(age)).await,
+            Letter::Untold(age) => self.losses.note(moment(age)),
+            Letter::Farewell => {}
         }
     }
+
+    /// Something may have been lost since then.
+    async fn doubt(&self, since: Instant) {
+        self.losses.note(since);
+        self.order.take(Inbound::Doubt).await;
+    }
+}
+
+/// When something happened that is so old.
+fn moment(age: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(age).unwrap_or(now)
 }

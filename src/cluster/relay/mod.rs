@@ -13,12 +13,13 @@
 //! never waits behind it. Questions (limits, tickets, presence) go through a pool of their own, see [`super::link`].
 
 mod listener;
+mod peers;
 mod poster;
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -33,6 +34,7 @@ use uuid::Uuid;
 
 pub use self::{
     listener::{Inward, Listener},
+    peers::Peers,
     poster::Poster,
 };
 use super::bus::Envelope;
@@ -83,8 +85,12 @@ pub enum Letter {
     Typing(ConversationId, UserId),
     /// Somebody types no more.
     TypingStopped(ConversationId, UserId),
-    /// Something may have been lost.
-    Doubt,
+    /// Something may have been lost since so long ago.
+    Doubt(Duration),
+    /// Receipts may not have been told since so long ago.
+    Untold(Duration),
+    /// The node leaves, and has said all that it had to say.
+    Farewell,
 }
 
 /// A letter, written and addressed.
@@ -102,8 +108,8 @@ pub struct Road {
     pub node: Uuid,
     /// Bytes that wait to be posted.
     waiting_bytes: AtomicUsize,
-    /// Whether a durable parcel was dropped, and the others have not been told.
-    has_lost: AtomicBool,
+    /// Since when durable parcels were dropped of which the others have not been told.
+    lost_since: Mutex<Option<Instant>>,
     posts: watch::Sender<bool>,
     listens: watch::Sender<bool>,
 }
@@ -129,7 +135,7 @@ impl Reach {
             Letter::Change(envelopes) => return self.pack_change(envelopes),
             Letter::Revoked(revocation, _) => (partition(revocation.user_id.0), Durability::Durable),
             Letter::Typing(id, _) | Letter::TypingStopped(id, _) => (partition(id.0), Durability::Ephemeral),
-            Letter::Doubt => (0, Durability::Durable),
+            Letter::Doubt(_) | Letter::Untold(_) | Letter::Farewell => (0, Durability::Durable),
         };
         Some(Parcel { partition, durability, text: written(letter) })
     }
@@ -171,7 +177,7 @@ impl Relay {
         let road = Road {
             node: Uuid::new_v4(),
             waiting_bytes: AtomicUsize::new(0),
-            has_lost: AtomicBool::new(false),
+            lost_since: Mutex::default(),
             posts: watch::Sender::new(false),
             listens: watch::Sender::new(false),
         };
@@ -215,10 +221,21 @@ impl Road {
         for durability in dropped {
             count += 1;
             if durability == Durability::Durable {
-                self.has_lost.store(true, Ordering::Release);
+                self.regret(Instant::now());
             }
         }
         metrics::parcels_lost(count);
+    }
+
+    /// Remembers that the others must be told of a loss.
+    fn regret(&self, since: Instant) {
+        let mut lost_since = self.lost_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *lost_since = Some(lost_since.map_or(since, |before| before.min(since)));
+    }
+
+    /// Since when something was lost of which the others must be told, if it was.
+    fn take_loss(&self) -> Option<Instant> {
+        self.lost_since.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

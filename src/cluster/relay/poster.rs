@@ -1,10 +1,6 @@
 //! Posts this node's parcels: one message for each partition with all that waits for it, all partitions at once.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use redis::RedisResult;
@@ -77,7 +73,7 @@ impl Poster {
     /// Posts until it is stopped (well) or the connection breaks (not).
     async fn post(&mut self, mut connection: Connection) -> RedisResult<()> {
         let mut parcels = Vec::with_capacity(POSTED_AT_ONCE);
-        let mut probe = next_probe();
+        let mut probe = Instant::now();
         loop {
             let is_stopping = tokio::select! {
                 biased;
@@ -85,6 +81,7 @@ impl Poster {
                 () = quiet(&self.stop) => true,
                 () = sleep_until(probe) => {
                     redis::cmd("PING").exec_async(&mut connection).await?;
+                    self.greet(&connection).await?;
                     false
                 }
             };
@@ -97,7 +94,7 @@ impl Poster {
                 self.post_all(&connection, std::mem::take(&mut parcels)).await?;
             }
             if is_stopping {
-                return Ok(());
+                return self.post_all(&connection, vec![own_parcel(&Letter::Farewell)]).await;
             }
             probe = next_probe();
         }
@@ -105,12 +102,18 @@ impl Poster {
 
     /// Tells the other nodes, if they missed something, that they did.
     async fn admit_losses(&self, connection: &Connection) -> RedisResult<()> {
-        if !self.road.has_lost.swap(false, Ordering::AcqRel) {
-            return Ok(());
+        let Some(since) = self.road.take_loss() else { return Ok(()) };
+        let admitted = self.post_all(connection, vec![own_parcel(&Letter::Doubt(since.elapsed()))]).await;
+        if admitted.is_err() {
+            self.road.regret(since);
         }
-        let doubt = Parcel { partition: 0, durability: Durability::Durable, text: written(&Letter::Doubt) };
-        // Where it cannot be posted, it counts as lost itself.
-        self.post_all(connection, vec![doubt]).await
+        admitted
+    }
+
+    /// Lets the other nodes know that this one is there: a message without a parcel.
+    async fn greet(&self, connection: &Connection) -> RedisResult<()> {
+        let mut greeting = redis::cmd("SPUBLISH");
+        greeting.arg(channel(0)).arg(self.road.node.as_bytes()).exec_async(&mut connection.clone()).await
     }
 
     /// One message for each partition: the node's name, then a line for each parcel. What goes wrong with one is lost alone.
@@ -139,6 +142,11 @@ impl Poster {
         self.road.take_off(parcels);
         self.road.lose(parcels.drain(..).map(|parcel| parcel.durability));
     }
+}
+
+/// What is about the nodes themselves.
+fn own_parcel(letter: &Letter) -> Parcel {
+    Parcel { partition: 0, durability: Durability::Durable, text: written(letter) }
 }
 
 /// Until it is stopped and nothing has come for a while: writers may finish after the doors have closed.
