@@ -49,6 +49,9 @@ pub trait Work: Send + Sync {
     /// Tells everybody who must hear of a batch that was committed, then answers those who wait.
     fn answer(&self, ctx: &Context, items: Vec<Self::Item>, written: Self::Written) -> impl Future<Output = ()> + Send;
 
+    /// Whether a batch was committed nobody knows, and if it was, nobody has told of it. What has its place in a log is missed there.
+    fn leave_untold(&self, _: &Context) {}
+
     /// Answers those of whom nothing was written.
     fn fail(&self, ctx: &Context, items: Vec<Self::Item>, error: sqlx::Error) -> impl Future<Output = ()> + Send;
 }
@@ -121,6 +124,9 @@ impl<W: Work> Writer<W> {
             if !store::is_worth_retrying(&error) {
                 // Whatever went wrong, the next attempt starts on a connection without a past.
                 let was_connected = self.connection.take().is_some();
+                if was_connected && store::is_away(&error) {
+                    self.work.leave_untold(ctx);
+                }
                 // It may have died long ago, when nobody wrote anything. What was committed all the same is found again.
                 if !was_connected || !store::is_lost(&error) {
                     return Err(error);

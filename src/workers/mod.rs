@@ -2,6 +2,7 @@
 
 mod index;
 mod later;
+mod receipts;
 mod sweep;
 mod visits;
 mod watch;
@@ -44,6 +45,7 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(Box::pin(index::run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(later::UNREAD.run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(later::RECEIPT_COUNTS.run(Arc::clone(ctx), stop.clone())));
+    spawn(Box::pin(receipts::run(Arc::clone(ctx), stop.clone())));
     spawn(every(ADMISSIONS_EVERY, ctx, stop, |ctx| async move { members::find_untold(&ctx).await }));
     spawn(every(FILES_EVERY, ctx, stop, |ctx| async move { sweep::files(&ctx).await }));
     spawn(whenever(|ctx| &ctx.plans, ctx, stop, |ctx| async move { due::send_due(&ctx).await }));

@@ -1,5 +1,6 @@
 //! Read state: saying how far one has come, and asking how far others have.
 
+pub mod again;
 pub mod writer;
 
 use std::time::Instant;

@@ -181,6 +181,10 @@ impl Work for Marking {
         }
     }
 
+    fn leave_untold(&self, ctx: &Context) {
+        ctx.cluster.leave_untold();
+    }
+
     /// The first to wait learns what went wrong, and the log with it; the others only that it did.
     async fn fail(&self, _: &Context, asked: Vec<Move>, error: sqlx::Error) {
         let mut error = Some(error);

@@ -1,6 +1,7 @@
 //! The two cursors of each member, and the marks that they leave.
 
 pub mod counts;
+pub mod moved;
 pub mod moves;
 
 use std::collections::HashMap;

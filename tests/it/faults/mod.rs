@@ -8,6 +8,7 @@ mod listener;
 mod nodes;
 mod own;
 mod postgres;
+mod receipts;
 mod redis;
 mod server;
 mod sockets;
