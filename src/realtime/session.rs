@@ -3,7 +3,11 @@
 //! A socket's commands are carried out in the order in which they were sent. Sends to one conversation may wait for
 //! their commits together, because their writer keeps their order; everything else waits for what came before it.
 
-use std::{cell::RefCell, pin::Pin, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    pin::Pin,
+    sync::Arc,
+};
 
 use actix_web::web;
 use bytestring::ByteString;
@@ -45,6 +49,8 @@ pub struct Session {
     pub ctx: Arc<Context>,
     caller: RefCell<Caller>,
     seat: Seat,
+    /// What makes the person there, once they are let in.
+    device: OnceCell<Device>,
 }
 
 /// An answer on its way.
@@ -74,18 +80,21 @@ impl Session {
         Ok(())
     }
 
-    async fn arrive(&self) -> Device {
-        presence::arrive(&self.ctx, &self.caller()).await
+    async fn arrive(&self) {
+        let device = presence::arrive(&self.ctx, &self.caller()).await;
+        drop(self.device.set(device));
     }
 
     /// Gives up the seat, and tells those whom that concerns.
-    async fn leave(self, device: Device) {
-        let Self { ctx, caller, seat } = self;
+    async fn leave(self) {
+        let Self { ctx, caller, seat, device } = self;
         let (caller, viewed) = (caller.into_inner(), seat.viewing());
         drop(seat);
         presence::close(&ctx, &caller, &viewed).await;
         typing::leave(&ctx, &caller).await;
-        presence::depart(&ctx, &device);
+        if let Some(device) = device.into_inner() {
+            presence::depart(&ctx, &device);
+        }
         metrics::socket_closed();
     }
 }
@@ -102,11 +111,10 @@ pub fn run(
 ) -> impl Future<Output = ()> + use<> {
     metrics::socket_opened();
     let seat = hub.join(arrival(&caller), socket.mailbox().clone());
-    let session = Session { ctx: ctx.into_inner(), caller: RefCell::new(caller), seat };
+    let session = Session { ctx: ctx.into_inner(), caller: RefCell::new(caller), seat, device: OnceCell::new() };
     async move {
         // What happens once is boxed: a socket that has opened must not keep the room for it.
-        let device = Box::pin(session.arrive()).await;
-        match Box::pin(in_time(welcome(&session, &socket, reference))).await {
+        match Box::pin(welcome(&session, &socket, reference)).await {
             Ok(()) => converse(&session, &mut socket).await,
             Err(Error::Unauthenticated(AuthFailure::SessionRevoked) | Error::NotAllowed(Reason::Banned)) => {
                 socket.mailbox().close(Close::Ended);
@@ -115,7 +123,7 @@ pub fn run(
         }
         // The goodbye is said at once; what others are told of it may take longer.
         drop(socket);
-        Box::pin(session.leave(device)).await;
+        Box::pin(session.leave()).await;
     }
 }
 
@@ -128,8 +136,10 @@ async fn welcome(session: &Session, socket: &Socket, reference: Option<String>) 
     let (ctx, caller) = (&session.ctx, session.caller());
     let load = async {
         // Asked once the socket has its seat: from here on, a ban or a revocation finds it there.
-        let (user, own_seq, memberships) = members::arrival(ctx, &caller).await?;
+        let (user, own_seq, memberships) = in_time(members::arrival(ctx, &caller)).await?;
         session.seat.stands_at(own_seq);
+        // Only who may come in is announced, and who hears `ready` is there.
+        session.arrive().await;
         let ready = ReadyView {
             session_id: caller.session_id,
             user: user.into(),

@@ -54,6 +54,10 @@ async fn a_ticket_that_nobody_used_in_time_opens_nothing() {
 async fn a_ticket_lets_nobody_in_who_has_lost_the_right_since() {
     let server = TestServer::start().await;
     let (olga, [ada, bob, eve]) = (operator(&server).await, server.people(["ada", "bob", "eve"]).await);
+    let watchman = server.person("watchman").await;
+    let group = watchman.opens_group_with([&ada, &bob, &eve]).await;
+    let mut looking = watchman.socket().await;
+    looking.sends("conversation:join", json!({"conversation_id": group})).await;
     let tickets = [ticket_query(&ada).await, ticket_query(&bob).await, ticket_query(&eve).await];
 
     ada.post("/auth/logout", json!({})).await.expect(204);
@@ -66,6 +70,10 @@ async fn a_ticket_lets_nobody_in_who_has_lost_the_right_since() {
         let mut socket = Socket::connect(request(&server.client, &query, &[])).await.expect("the ticket is good");
         assert_eq!(socket.is_closed().await.0, 4003);
     }
+    looking.heard_nothing_of("user:online").await;
+    let admitted = ada.signs_in_again().await.socket().await;
+    assert_eq!(looking.hears("user:online").await["data"]["user_id"], ada.id);
+    drop(admitted);
 }
 
 #[tokio::test]
