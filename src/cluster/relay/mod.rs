@@ -209,6 +209,11 @@ impl Road {
         *self.posts.borrow()
     }
 
+    #[cfg(test)]
+    fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes.load(Ordering::Relaxed)
+    }
+
     /// Takes parcels from those that wait.
     fn take_off(&self, parcels: &[Parcel]) {
         let bytes = parcels.iter().map(|parcel| parcel.text.len()).sum();

@@ -154,3 +154,64 @@ async fn quiet(stop: &CancellationToken) {
     stop.cancelled().await;
     sleep(LINGER).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::cluster::relay::Relay;
+
+    /// Answers `OK` to whatever it is asked, and hangs up when somebody posts.
+    async fn answer(stream: TcpStream) -> std::io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        loop {
+            let mut command = Vec::new();
+            for _ in 0..number(&mut stream).await? {
+                let mut word = vec![0; number(&mut stream).await? + 2];
+                stream.read_exact(&mut word).await?;
+                command.extend(word);
+            }
+            if command.starts_with(b"SPUBLISH") {
+                return Ok(());
+            }
+            stream.write_all(b"+OK\r\n").await?;
+        }
+    }
+
+    /// The number behind the sign that a line begins with.
+    async fn number(stream: &mut BufReader<TcpStream>) -> std::io::Result<usize> {
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        line.trim().get(1..).and_then(|digits| digits.parse().ok()).ok_or(std::io::ErrorKind::InvalidData.into())
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_while_a_loss_is_being_admitted_waits_no_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let servers = Arc::new(Servers::new(&format!("redis://{address}")).expect("it is an address"));
+        let ((relay, parcels), stop) = (Relay::new(), CancellationToken::new());
+        let road = relay.road();
+        road.regret(Instant::now());
+        relay.post(own_parcel(&Letter::Farewell));
+        assert!(road.waiting_bytes() > 0);
+
+        let poster = tokio::spawn(Poster { servers, road: Arc::clone(&road), parcels, stop: stop.clone() }.run());
+        // One connection to learn what kind of Redis it is, one whose post fails, and one by which the poster is beyond that.
+        for _ in 0..3 {
+            let (stream, _) = listener.accept().await.expect("the poster connects");
+            // How it ends does not matter, but that it does.
+            drop(answer(stream).await);
+        }
+
+        assert_eq!(road.waiting_bytes(), 0);
+        assert!(road.take_loss().is_some(), "the others have not been told");
+        stop.cancel();
+        drop((listener, relay));
+        poster.await.expect("it ends");
+    }
+}
