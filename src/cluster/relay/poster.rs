@@ -39,12 +39,9 @@ impl Poster {
     pub async fn run(mut self) {
         while let Some(connection) = self.connect().await {
             announce(&self.road.posts, true, "posting to other nodes");
-            let ended = self.post(connection).await;
+            let Err(error) = self.post(connection).await else { return };
             announce(&self.road.posts, false, "posting to other nodes");
-            match ended {
-                Ok(()) => return,
-                Err(error) => debug!(%error, "Posting broke off"),
-            }
+            debug!(%error, "Posting broke off");
         }
     }
 

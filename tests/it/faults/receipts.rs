@@ -100,6 +100,30 @@ async fn who_was_removed_before_a_receipt_that_is_told_again_hears_nothing_of_it
 }
 
 #[tokio::test]
+async fn who_was_removed_at_a_distant_node_hears_nothing_of_who_reads_here_right_after() {
+    let nodes = Nodes::start().await;
+    let [ada, bob, carol] = ["ada", "bob", "carol"].map(|name| nodes.north.person(name));
+    let (ada, bob, carol) = tokio::join!(ada, bob, carol);
+    let group = ada.opens_group_with([&bob, &carol]).await;
+    let (mut bobs, mut carols) = (bob.at(&nodes.south).socket().await, carol.at(&nodes.south).socket().await);
+    ada.says(&group, "Before").await;
+    bobs.hears("message:new").await;
+
+    nodes.roads[1].delay(SLOW / 2);
+    ada.removes(&group, &carol).await.expect(204);
+    bob.at(&nodes.south).reads(&group).await;
+
+    carols.hears("conversation:removed").await;
+    carols.heard_nothing_of("message:read").await;
+    bobs.hears_any("of the removal or the reading", |event| {
+        assert_ne!(event["type"], "message:read", "the removal came first");
+        event["type"] == "participant:removed"
+    })
+    .await;
+    hears_once(&mut bobs, "message:read", &group, &bob, 3).await;
+}
+
+#[tokio::test]
 async fn who_reads_while_redis_is_gone_is_heard_of_at_the_other_node_once_it_is_back() {
     let nodes = Nodes::start().await;
     let [ada, bob] = ["ada", "bob"].map(|name| nodes.north.person(name));
