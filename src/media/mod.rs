@@ -12,6 +12,9 @@ mod workshop;
 
 use std::{io, path::PathBuf};
 
+use anyhow::Context as _;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use crate::domain::error::{Error, Result};
 use staging::{Room, Staged};
 use vault::Vault;
@@ -24,18 +27,27 @@ pub struct Media {
     pub vault: Vault,
     staging: PathBuf,
     room: Room,
+    fetches: Semaphore,
     workshop: Workshop,
 }
+
+/// Files that are fetched from the vault at once, at most: each takes memory.
+const FETCHES_AT_ONCE: usize = 2;
 
 impl Media {
     /// Files come in through a directory of this machine, on their way to the vault, as many at once as there is room for.
     pub fn new(vault: Vault, staging: PathBuf, room: Room) -> Self {
-        Self { vault, staging, room, workshop: Workshop::open() }
+        Self { vault, staging, room, fetches: Semaphore::new(FETCHES_AT_ONCE), workshop: Workshop::open() }
     }
 
     /// A place for a file of at most so many bytes that comes in; it is gone with the process, whatever happens.
     pub async fn stage(&self, most: u64) -> Result<Staged> {
         Staged::begin(self.staging.clone(), most, &self.room).await
+    }
+
+    /// Waits for one's turn to fetch files from the vault to where they are put together or looked into.
+    pub async fn fetching(&self) -> Result<SemaphorePermit<'_>> {
+        Ok(self.fetches.acquire().await.context("fetching never ends")?)
     }
 
     /// Does work on a file apart from the threads that serve clients, and never much of it at once.

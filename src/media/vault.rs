@@ -14,21 +14,17 @@ use anyhow::{Context as _, bail};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, future, stream::BoxStream};
 use object_store::{
-    Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutOptions,
+    Attribute, Attributes, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions,
     aws::AmazonS3Builder,
     azure::MicrosoftAzureBuilder,
-    buffered::BufWriter,
     gcp::GoogleCloudStorageBuilder,
     local::LocalFileSystem,
     path::Path,
     signer::{Method, SignedUrlOptions, Signer},
 };
 use reqwest::Url;
-use tokio::{
-    fs,
-    io::{AsyncReadExt, AsyncWriteExt},
-    sync::Semaphore,
-};
+use tokio::{fs, io::AsyncReadExt, sync::Semaphore};
 
 use super::{is_full, trouble};
 use crate::domain::{
@@ -41,8 +37,8 @@ use crate::domain::{
 const CHUNK: usize = 64 * 1024;
 /// Bytes sent at once to a store that is elsewhere: the least that S3 takes as one part of many.
 const PIECE: usize = 5 * 1024 * 1024;
-/// Files that are put into the vault at once: a directory is given little of each at a time, a store elsewhere a piece.
-const PUTS_AT_ONCE: (usize, usize) = (4, 2);
+/// Bytes of files that are in memory at once on their way into a directory, and into a store elsewhere.
+const ROOM: (usize, usize) = (4 * CHUNK, PIECE);
 /// What Azure wants to be told with every file that is put there.
 const AZURE_HEADERS: Headers = &[("x-ms-blob-type", "BlockBlob")];
 
@@ -60,7 +56,9 @@ pub struct Vault {
     directory: Option<PathBuf>,
     /// What is to be said with what others put there.
     put_headers: Headers,
-    puts: Semaphore,
+    room: Semaphore,
+    /// Bytes that are put at once.
+    piece: usize,
 }
 
 /// Something that is in the store.
@@ -148,49 +146,42 @@ impl Vault {
             prefix: Path::default(),
             directory: Some(directory.to_owned()),
             put_headers: &[],
-            puts: Semaphore::new(PUTS_AT_ONCE.0),
+            room: Semaphore::new(ROOM.0),
+            piece: CHUNK,
         })
     }
 
     fn signing<S: ObjectStore + Signer>(store: Arc<S>, prefix: Path, put_headers: Headers) -> Self {
-        let (signer, puts) = (Some(Arc::clone(&store) as _), Semaphore::new(PUTS_AT_ONCE.1));
-        Self { store, signer, prefix, directory: None, put_headers, puts }
+        let (signer, room) = (Some(Arc::clone(&store) as _), Semaphore::new(ROOM.1));
+        Self { store, signer, prefix, directory: None, put_headers, room, piece: PIECE }
     }
 
     /// Keeps a file that came in.
     pub async fn put_file(&self, blob: BlobId, file: File, manner: &Manner) -> Result<()> {
-        let _permit = self.puts.acquire().await.context("the semaphore never closes")?;
-        let (store, name) = (Arc::clone(&self.store), self.name(blob, Rendition::Original));
-        let mut writer = match self.signer {
-            None => BufWriter::with_capacity(store, name, CHUNK),
-            // Whoever signs also serves, and must know how.
-            Some(_) => BufWriter::with_capacity(store, name, PIECE).with_attributes(manner.attributes()),
-        }
-        .with_max_concurrency(1);
+        let piece = self.piece.min(file.metadata().map_err(trouble)?.len() as usize);
+        let _room = self.room.acquire_many(piece as u32).await.context("the semaphore never closes")?;
+        let (name, attributes) = (self.name(blob, Rendition::Original), self.attributes(manner));
         let mut file = fs::File::from_std(file);
-        let writing = async {
-            loop {
-                let mut chunk = BytesMut::with_capacity(CHUNK);
-                if file.read_buf(&mut chunk).await.map_err(trouble)? == 0 {
-                    return Ok(());
-                }
-                writer.put(chunk.freeze()).await.map_err(|error| refused(&error))?;
-            }
-        };
-        if let Err(error) = writing.await {
-            // Else a store elsewhere keeps what it has, and nobody knows.
-            writer.abort().await.ok();
-            return Err(error);
+        file.set_max_buf_size(CHUNK);
+        let first = piece_of(&mut file, piece).await?;
+        if first.len() < self.piece {
+            let options = PutOptions { attributes, ..PutOptions::default() };
+            self.store.put_opts(&name, first.into(), options).await.map_err(|error| refused(&error))?;
+            return Ok(());
         }
-        writer.shutdown().await.map_err(|error| refused(&error))
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let mut upload = self.store.put_multipart_opts(&name, options).await.map_err(|error| refused(&error))?;
+        let putting = put_pieces(upload.as_mut(), first, file).await;
+        if putting.is_err() {
+            // Else a store elsewhere keeps what it has, and nobody knows.
+            upload.abort().await.ok();
+        }
+        putting
     }
 
     /// Keeps bytes that were made here.
     pub async fn put_bytes(&self, blob: BlobId, rendition: Rendition, bytes: Bytes, manner: &Manner) -> Result<()> {
-        let mut options = PutOptions::default();
-        if self.signer.is_some() {
-            options.attributes = manner.attributes();
-        }
+        let options = PutOptions { attributes: self.attributes(manner), ..PutOptions::default() };
         let name = self.name(blob, rendition);
         self.store.put_opts(&name, bytes.into(), options).await.map_err(|error| refused(&error))?;
         Ok(())
@@ -296,6 +287,11 @@ impl Vault {
         }
     }
 
+    /// What the store is told of how a file is shown: whoever signs also serves, and must know.
+    fn attributes(&self, manner: &Manner) -> Attributes {
+        if self.signer.is_some() { manner.attributes() } else { Attributes::default() }
+    }
+
     fn directory(&self, blob: BlobId) -> Path {
         self.prefix.clone().join(blob.to_string())
     }
@@ -317,6 +313,24 @@ impl Manner {
             (Attribute::ContentDisposition, self.disposition.clone()),
         ])
     }
+}
+
+/// Puts a file piece by piece, each as large as the first, so that no more of it is in memory.
+async fn put_pieces(upload: &mut dyn MultipartUpload, first: Bytes, mut file: fs::File) -> Result<()> {
+    let (size, mut piece) = (first.len(), first);
+    while !piece.is_empty() {
+        upload.put_part(piece.into()).await.map_err(|error| refused(&error))?;
+        piece = piece_of(&mut file, size).await?;
+    }
+    upload.complete().await.map_err(|error| refused(&error))?;
+    Ok(())
+}
+
+/// The next bytes of a file: so many, if there are, in one place of memory that is given back as a whole.
+async fn piece_of(file: &mut fs::File, size: usize) -> Result<Bytes> {
+    let (mut piece, mut rest) = (BytesMut::with_capacity(size), file.take(size as u64));
+    while piece.len() < size && rest.read_buf(&mut piece).await.map_err(trouble)? > 0 {}
+    Ok(piece.freeze())
 }
 
 /// Removes what is left of a blob's directory: a process that dies while it writes leaves half a file, which is listed nowhere.

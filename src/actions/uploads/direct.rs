@@ -79,6 +79,7 @@ pub async fn complete(
 
 /// What was put into the store, if it is what was announced.
 async fn fetch(ctx: &Context, upload: &Upload, place: BlobId) -> Result<Complete> {
+    let _turn = ctx.media.fetching().await?;
     let reading = ctx.media.vault.get(place, Rendition::Original, None).await?.ok_or(Conflict::NotUploaded)?;
     if reading.size != upload.size as u64 {
         let says = format!("There are {} bytes in the store.", reading.size);

@@ -180,6 +180,7 @@ impl Taker {
         let mut db = self.ctx.db.acquire().await?;
         let parts = parts(&mut db, &self.upload).await?;
         drop(db);
+        let _turn = self.ctx.media.fetching().await?;
         let mut whole = self.ctx.media.stage(self.upload.size as u64).await?;
         for part in parts {
             let reading = self.ctx.media.vault.get(part, Rendition::Original, None).await?;
