@@ -35,11 +35,7 @@ const NOT_FOR_BOOT: [&str; 2] = ["bench", "cli"];
 
 /// Trades that only some rooms know: how they show, and in which rooms they may.
 const TRADES: [(&[&str], &[&str], &str); 4] = [
-    (
-        &["actix_web::", "actix_http::", "actix_ws::", "actix_cors::", "actix_multipart::"],
-        &["http", "realtime", "boot"],
-        "serves HTTP",
-    ),
+    (&["actix_"], &["http", "realtime", "boot"], "serves HTTP"),
     (&[" redis::", "(redis::"], &["cluster"], "talks to Redis"),
     (&["query!(", "query_as!(", "query_scalar!(", "sqlx::query", "QueryBuilder"], &["store"], "holds SQL"),
     (&["ToSchema, ", "ToSchema)]"], &["wire", "domain"], "defines JSON shapes"),

@@ -7,11 +7,15 @@ use std::{
 };
 
 use actix_cors::Cors;
+use actix_http::HttpService;
+use actix_server::{Server as Doors, ServerHandle};
+use actix_service::{ServiceFactoryExt, fn_service, map_config};
 use actix_web::{
-    App, HttpServer,
-    dev::{Server as HttpService, ServerHandle},
+    App,
+    dev::AppConfig,
     middleware::from_fn,
-    rt, web,
+    rt::{self, net::TcpStream},
+    web,
 };
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
@@ -26,6 +30,7 @@ use crate::{
     domain::clock::Clock,
     http::{
         self,
+        intake::Connection,
         unrouted::{self, KnownPaths},
     },
     realtime::{self, hub::Hub, origin::AllowedOrigins, pump, websocket},
@@ -40,6 +45,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// Threads of each worker for what would hold it up: files, for a disk does little at once, and each thread takes memory.
 const BLOCKING_THREADS: usize = 4;
+/// How long a peer may take to hang up after our last word.
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a peer may leave what we write unread before its connection is cut.
 const DEAF_PATIENCE: Duration = Duration::from_secs(30);
 /// Connections that may wait to be accepted.
@@ -52,7 +59,7 @@ const RETURN_SPREAD: Duration = Duration::from_secs(5);
 /// A running server.
 pub struct Server {
     address: SocketAddr,
-    http: HttpService,
+    http: Doors,
     ctx: web::Data<Context>,
     database: Database,
     lifecycle: Lifecycle,
@@ -113,7 +120,7 @@ impl Server {
         database: &Database,
         ends: (&Lifecycle, &CancellationToken),
         listener: TcpListener,
-    ) -> anyhow::Result<(HttpService, web::Data<Context>)> {
+    ) -> anyhow::Result<(Doors, web::Data<Context>)> {
         let (lifecycle, idle) = ends;
         let ctx = context::make(settings, clock, database.pool().clone(), (lifecycle, idle)).await?;
         lifecycle.spawn(metrics::keep_up(idle.clone()));
@@ -126,18 +133,26 @@ impl Server {
 }
 
 /// The doors: REST and sockets, on as many threads as the settings say.
-fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &CancellationToken) -> anyhow::Result<HttpService> {
+fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &CancellationToken) -> anyhow::Result<Doors> {
     let settings = &ctx.settings;
     let (workers, patience) = (settings.workers, settings.shutdown_patience());
     let origins = AllowedOrigins::new(&settings.allowed_origins);
     let (ctx, draining) = (ctx.clone(), draining.clone());
-    let server = HttpServer::new(move || {
+    let server = Doors::build()
+        .workers(workers)
+        .worker_max_blocking_threads(BLOCKING_THREADS)
+        .backlog(BACKLOG)
+        .shutdown_timeout(patience.as_secs())
+        .disable_signals();
+    let stopping = server.graceful_shutdown_signal();
+    let app = move || {
         let ctx = web::Data::new(ctx.for_this_thread());
         let hub = open_hub(&ctx, &draining);
         let (app, document) = App::new()
             .app_data(ctx)
             .app_data(hub)
             .app_data(web::Data::new(origins.clone()))
+            .app_data(http::extract::forms())
             // Before the routes of REST, whose scope would claim its path.
             .configure(realtime::routes)
             .into_utoipa_app()
@@ -149,19 +164,31 @@ fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &Cancellatio
             .default_service(web::to(unrouted::refuse))
             .wrap(cors(&origins))
             .wrap(from_fn(http::middleware::observe))
-    })
-    .workers(workers)
-    .worker_max_blocking_threads(BLOCKING_THREADS)
-    .backlog(BACKLOG)
-    .tcp_nodelay(true)
-    .keep_alive(KEEP_ALIVE)
-    .client_request_timeout(HEAD_PATIENCE)
-    .shutdown_timeout(patience.as_secs())
-    .disable_signals()
-    .on_connect(|connection, _| websocket::cut_when_deaf(connection, DEAF_PATIENCE))
-    .listen(listener)
-    .context("cannot serve")?;
-    Ok(server.run())
+    };
+    // As `HttpServer` does it, which can't be told how much it reads of a connection.
+    let serving = move || {
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_PATIENCE)
+            .client_disconnect_timeout(GOODBYE_PATIENCE)
+            .on_connect_ext(|connection: &Connection, known| {
+                websocket::cut_when_deaf(connection.stream(), DEAF_PATIENCE);
+                known.insert(connection.intake());
+            })
+            .h1(map_config(app(), |()| AppConfig::default()));
+        fn_service(async |stream: TcpStream| {
+            stream.set_nodelay(true).ok();
+            let peer = stream.peer_addr().ok();
+            Ok((Connection::new(stream), peer))
+        })
+        .and_then(http)
+    };
+    Ok(server.listen("doors", listener, serving).context("cannot serve")?.run())
 }
 
 /// The hub of one worker thread, and the task that feeds it.

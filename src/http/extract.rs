@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, pin::Pin, time::Duration};
 
-use actix_multipart::Multipart;
+use actix_multipart::{Multipart, MultipartConfig};
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
@@ -11,11 +11,17 @@ use actix_web::{
     web,
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream::unfold};
+use futures_util::{
+    StreamExt,
+    stream::{LocalBoxStream, unfold},
+};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::problem::Problem;
+use super::{
+    intake::{MOUTHFUL, OnDemand},
+    problem::Problem,
+};
 use crate::{
     actions::{Context, sessions},
     domain::{
@@ -46,6 +52,9 @@ pub struct Signed(pub Caller);
 /// A JSON body.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
+
+/// A body of any size, as long as it goes on coming. Only the client is waited for: who is slow to take it does not end it.
+pub struct Body(pub LocalBoxStream<'static, Result<Bytes, PayloadError>>);
 
 /// A form with files, read field by field as it comes.
 pub struct Form {
@@ -111,7 +120,24 @@ impl FromRequest for Form {
         let length =
             request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let least = length.unwrap_or(0_u64).saturating_sub(FORM_BYTES);
-        std::future::ready(Ok(Self { fields: Multipart::new(request.headers(), flowing(payload.take())), least }))
+        let mut body = Payload::Stream { payload: Body::of(request, payload).0 };
+        let fields = Multipart::from_request(request, &mut body).into_inner();
+        let fields = fields.expect("what is wrong with a form is told when it is read");
+        std::future::ready(Ok(Self { fields, least }))
+    }
+}
+
+/// How forms are read: with little of each in memory.
+pub fn forms() -> MultipartConfig {
+    MultipartConfig::new().buffer_limit(MOUTHFUL)
+}
+
+impl FromRequest for Body {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        std::future::ready(Ok(Self::of(request, payload)))
     }
 }
 
@@ -139,16 +165,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
     }
 }
 
-/// A body of any size, as long as it goes on coming. Only the client is waited for: who is slow to take it does not end it.
-pub fn flowing(
-    body: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-) -> impl Stream<Item = Result<Bytes, PayloadError>> {
-    unfold(body, async |mut body| {
-        let stopped = |_| Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into())));
-        let piece = timeout(PIECE_PATIENCE, body.next()).await.unwrap_or_else(stopped);
-        piece.map(|piece| (piece, body))
-    })
-    .fuse()
+impl Body {
+    fn of(request: &HttpRequest, payload: &mut Payload) -> Self {
+        let pieces = unfold(OnDemand::of(request, payload.take()), async |mut body| {
+            let stopped = |_| Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into())));
+            let piece = timeout(PIECE_PATIENCE, body.next()).await.unwrap_or_else(stopped);
+            piece.map(|piece| (piece, body))
+        });
+        Self(pieces.fuse().boxed_local())
+    }
 }
 
 /// The body did not come in time.

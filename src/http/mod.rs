@@ -11,6 +11,7 @@ pub mod extract;
 pub mod files;
 pub mod forwards;
 pub mod idempotency;
+pub mod intake;
 pub mod members;
 pub mod messages;
 pub mod middleware;

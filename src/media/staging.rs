@@ -33,11 +33,18 @@ pub struct Room(Arc<Semaphore>);
 /// A file that comes in. It has no name, so that nothing is left of it once it is let go.
 #[derive(Debug)]
 pub struct Staged {
-    file: Arc<File>,
-    hash: Sha256,
+    /// Nothing once a write broke off.
+    growing: Option<Growing>,
     size: u64,
     most: u64,
     room: OwnedSemaphorePermit,
+}
+
+/// What has come of a file.
+#[derive(Debug)]
+struct Growing {
+    file: File,
+    hash: Sha256,
 }
 
 /// A file that is in.
@@ -69,7 +76,7 @@ impl Staged {
             tempfile::tempfile_in(directory)
         });
         let file = opening.await.context("opening a file was cut short")?.map_err(trouble)?;
-        Ok(Self { file: Arc::new(file), hash: Sha256::new(), size: 0, most, room })
+        Ok(Self { growing: Some(Growing { file, hash: Sha256::new() }), size: 0, most, room })
     }
 
     /// Takes what has come of it.
@@ -79,11 +86,15 @@ impl Staged {
             return Err(Error::TooLarge { kind: None, most: self.most });
         }
         self.take_room()?;
-        self.hash.update(&bytes);
+        let mut growing = self.growing.take().context("a write broke off before")?;
         // As it is, for a copy of it would be one for each file that comes in.
-        let file = Arc::clone(&self.file);
-        let writing = task::spawn_blocking(move || (&*file).write_all(&bytes));
-        writing.await.context("writing a file was cut short")?.map_err(trouble)
+        let writing = task::spawn_blocking(move || {
+            growing.hash.update(&bytes);
+            growing.file.write_all(&bytes)?;
+            Ok(growing)
+        });
+        self.growing = Some(writing.await.context("writing a file was cut short")?.map_err(trouble)?);
+        Ok(())
     }
 
     /// Refuses what there is no room for: to wait for it could mean to wait for one another.
@@ -123,9 +134,9 @@ impl Staged {
 
     /// It has all come.
     pub fn complete(self) -> Result<Complete> {
-        let mut file = Arc::into_inner(self.file).context("a file is still being written")?;
+        let Growing { mut file, hash } = self.growing.context("a write broke off before")?;
         file.rewind().map_err(trouble)?;
-        Ok(Complete { file, size: self.size, sha256: self.hash.finalize().to_vec(), _room: self.room })
+        Ok(Complete { file, size: self.size, sha256: hash.finalize().to_vec(), _room: self.room })
     }
 }
 

@@ -5,7 +5,7 @@ pub mod direct;
 pub mod protocol;
 pub mod words;
 
-use std::{pin::pin, time::SystemTime};
+use std::time::SystemTime;
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, delete, head,
@@ -18,7 +18,7 @@ use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
 use self::protocol::Speaker;
 use super::{
-    extract::{Ctx, Path, flowing},
+    extract::{Body, Ctx, Path},
     problem::Problem,
 };
 use crate::{
@@ -80,12 +80,7 @@ async fn discover_uploads(ctx: Ctx) -> HttpResponse {
         (status = 460, description = "The body is not what its checksum says; nothing of it was kept."),
         (status = 507, description = "The store of files is full.")))]
 #[post("")]
-async fn create_upload(
-    request: HttpRequest,
-    ctx: Ctx,
-    caller: Speaker,
-    body: web::Payload,
-) -> Result<HttpResponse, Problem> {
+async fn create_upload(request: HttpRequest, ctx: Ctx, caller: Speaker, body: Body) -> Result<HttpResponse, Problem> {
     let announced = words::announced(request.headers())?;
     let mut upload = uploads::announce(&ctx, &caller.0, announced).await?;
     if upload.received == 0 && words::brings_bytes(&request) {
@@ -145,7 +140,7 @@ async fn continue_upload(
     ctx: Ctx,
     caller: Speaker,
     id: Path<AttachmentId>,
-    body: web::Payload,
+    body: Body,
 ) -> Result<HttpResponse, Problem> {
     if !words::brings_bytes(&request) {
         let says = "The body must be application/offset+octet-stream.";
@@ -174,12 +169,11 @@ async fn receive(
     ctx: &Ctx,
     caller: &Caller,
     (id, offset): (AttachmentId, i64),
-    body: web::Payload,
+    mut body: Body,
 ) -> Result<Upload, Problem> {
     let checksum = words::checksum(request.headers())?;
     let incoming = receive::begin(ctx, caller, id, offset, checksum).await?;
-    let mut body = pin!(flowing(body));
-    while let Some(Ok(piece)) = body.next().await {
+    while let Some(Ok(piece)) = body.0.next().await {
         if !incoming.take(piece).await {
             break;
         }
