@@ -1,23 +1,32 @@
 //! People to chat, and conversations between them, made through the front door.
 
-use std::{cell::RefCell, io, net::SocketAddr, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use sqlx::PgConnection;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{http::Http, server::Target, words};
 use crate::{
     domain::{clock::Clock, limits},
-    store::filling,
+    store::{filling, indexing},
 };
 
 /// Requests under way at once while things are made.
 const AT_ONCE: usize = 16;
 /// Messages written in one statement, so that none takes long.
 const FILLED_AT_ONCE: usize = 50_000;
+/// How long the index may take to follow.
+const INDEX_PATIENCE: Duration = Duration::from_mins(30);
 /// Longer than any bench takes.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
 
@@ -90,6 +99,16 @@ pub async fn fill(target: &Target, conversations: &[(String, String)], count: us
     let filled = filled.await;
     database.close(Duration::ZERO).await;
     filled
+}
+
+/// Waits until the index has followed all that was said.
+pub async fn wait_for_index(db: &mut PgConnection) -> anyhow::Result<()> {
+    let deadline = Instant::now() + INDEX_PATIENCE;
+    while !indexing::behind(db, 1).await?.is_empty() {
+        ensure!(Instant::now() < deadline, "The index does not follow.");
+        sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 /// Does something with each, several at once over connections that are kept; answers in their order.

@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::Deserialize;
 use serde_json::json;
 use strum::VariantArray;
-use tokio::{task::JoinSet, time::sleep};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
@@ -30,10 +30,7 @@ use crate::{
         clock::{Clock, Time},
         ids::{ConversationId, UserId},
     },
-    store::{
-        filling::{self, MadeUp},
-        indexing,
-    },
+    store::filling::{self, MadeUp},
 };
 
 /// Messages of all conversations.
@@ -52,8 +49,6 @@ const SEARCHERS: usize = 4;
 const PAGE: usize = 50;
 /// One page in so many is compared with what was said.
 const CHECKED: u32 = 8;
-/// How long the index may take to follow.
-const PATIENCE: Duration = Duration::from_mins(30);
 
 /// Everything that the searcher may find, newest first, and how to ask for it.
 struct Haystack {
@@ -157,11 +152,7 @@ async fn fill(target: &Target, load: &Load) -> anyhow::Result<Haystack> {
                 numbers.map(|number| haystack.say(&groups, (number, first), begun, &mut dice)).collect();
             filling::say(&mut db, &batch).await?;
         }
-        let deadline = Instant::now() + PATIENCE;
-        while !indexing::behind(&mut db, 1).await?.is_empty() {
-            anyhow::ensure!(Instant::now() < deadline, "The index does not follow.");
-            sleep(Duration::from_millis(100)).await;
-        }
+        crowd::wait_for_index(&mut db).await?;
         filling::settle(&mut db).await?;
         anyhow::Ok(())
     };
