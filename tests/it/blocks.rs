@@ -89,6 +89,8 @@ async fn across_a_block_nobody_sees_the_other_type_or_look() {
     let here = json!({"conversation_id": group});
     adas.sends("conversation:join", here.clone()).await;
     bobs.sends("conversation:join", here.clone()).await;
+    // Before the block she may have seen her come.
+    adas.drains().await;
     ada.blocks(&eve).await.expect(200);
 
     let present = eves.sends("conversation:join", here.clone()).await;
