@@ -46,7 +46,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two fetches of a hole.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Early changes are held up to so many bytes of text; beyond that they are fetched again instead.
-const HELD_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const HELD_BYTES: usize = 32 * 1024 * 1024;
 /// Logs without a line whose last entry is remembered, in each of two generations.
 const REMEMBERED: usize = 65_536;
 
@@ -224,22 +224,30 @@ impl Sequencer {
     /// Tells how far somebody has come, in its turn; nobody where nobody listens.
     fn pass_cursor(&mut self, cursor: Cursor, log: LogId, envelope: Envelope, out: &mut Vec<Telling>) {
         let Some(line) = self.lines.get_mut(&log) else { return };
-        if self.held_bytes + CURSOR_BYTES <= HELD_BYTES {
+        if cursor.head_seq < line.next_seq {
+            self.tell_cursor(log, cursor, envelope, out);
+        } else if self.held_bytes + CURSOR_BYTES <= HELD_BYTES {
             self.held_bytes += line.put_off(cursor, envelope);
-            self.tell_cursors(log, out);
         } else {
             out.push(Telling::SyncRequired(log));
         }
     }
 
-    /// Tells the cursors whose turn has come, where they are news.
+    /// Tells the cursors whose turn has come.
     fn tell_cursors(&mut self, log: LogId, out: &mut Vec<Telling>) {
-        let (LogId::Conversation(id), Some(line)) = (log, self.lines.get_mut(&log)) else { return };
+        let Some(line) = self.lines.get_mut(&log) else { return };
         for (cursor, envelope) in line.due_cursors() {
             self.held_bytes -= CURSOR_BYTES;
-            if self.cursors.advance(id, cursor) {
-                out.push(Telling::Event(envelope));
-            }
+            self.tell_cursor(log, cursor, envelope, out);
+        }
+    }
+
+    /// Tells a cursor where it is news.
+    fn tell_cursor(&mut self, log: LogId, cursor: Cursor, envelope: Envelope, out: &mut Vec<Telling>) {
+        if let LogId::Conversation(id) = log
+            && self.cursors.advance(id, cursor)
+        {
+            out.push(Telling::Event(envelope));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Receipts have no place in a log, and yet their turn.
 
-use super::*;
+use super::{super::sequencer::HELD_BYTES, *};
 use crate::domain::receipt::{Cursor, ReceiptKind};
 
 /// Person 7 has come so far in conversation 1, when its log went up to `head_seq`.
@@ -69,6 +69,18 @@ fn of_receipts_that_wait_only_the_furthest_is_told() {
     bench.feed([entry(5), entry(6)]);
 
     assert_eq!(bench.told(), ["5", "6", "read 5"]);
+}
+
+#[test]
+fn a_receipt_whose_turn_it_is_needs_no_room() {
+    let mut bench = Bench::tracking(4);
+    let rest = "x".repeat(HELD_BYTES - 512).into();
+    bench.feed([Envelope { text: rest, ..entry(6) }]);
+
+    bench.feed([read(3, 4)]);
+    bench.feed([read(4, 6)]);
+
+    assert_eq!(bench.told(), ["read 3", "sync"]);
 }
 
 #[test]
