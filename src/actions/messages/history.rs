@@ -83,13 +83,14 @@ pub async fn edits(
 ) -> Result<Page<Edit>> {
     let malformed = Error::Malformed("The cursor is not one that was given out.");
     let after = cursor.map(str::parse).transpose().map_err(|_| malformed)?.unwrap_or(0);
-    let mut db = ctx.db.acquire().await?;
-    let (_, message) = visible(ctx, &mut db, caller, conversation, id).await?;
-    if message.deleted_at.is_some() {
-        return Ok(Page { items: Vec::new(), next_cursor: None });
-    }
-    let edits = messages::edits(&mut db, (conversation, message.seq), after, limit + 1).await?;
-    Ok(Page::cut(edits, limit, |edit| edit.changed_seq.to_string()))
+    let reading = async |db: &mut PgConnection| {
+        let (_, message) = visible(ctx, db, caller, conversation, id).await?;
+        if message.deleted_at.is_some() {
+            return Ok(Vec::new());
+        }
+        Ok(messages::edits(db, (conversation, message.seq), after, limit + 1).await?)
+    };
+    Ok(Page::cut(ctx.reads.ask(reading).await?, limit, |edit| edit.changed_seq.to_string()))
 }
 
 /// A message that the caller may see, and their standing.

@@ -5,6 +5,7 @@ pub mod writer;
 
 use std::time::Instant;
 
+use sqlx::PgConnection;
 use tokio::sync::oneshot;
 
 use self::writer::Move;
@@ -60,10 +61,11 @@ pub async fn of_conversation(
     after: Option<UserId>,
     limit: usize,
 ) -> Result<Page<Receipt>> {
-    let mut db = ctx.db.acquire().await?;
-    require_member(&mut db, conversation, caller.user_id).await?;
-    let rows = receipts::of_conversation(&mut db, conversation, after, limit + 1).await?;
-    Ok(Page::cut(rows, limit, |receipt| receipt.user_id.to_string()))
+    let reading = async |db: &mut PgConnection| {
+        require_member(db, conversation, caller.user_id).await?;
+        Ok(receipts::of_conversation(db, conversation, after, limit + 1).await?)
+    };
+    Ok(Page::cut(ctx.reads.ask(reading).await?, limit, |receipt| receipt.user_id.to_string()))
 }
 
 /// When one message reached each of the others.
@@ -74,11 +76,12 @@ pub async fn of_message(
     after: Option<UserId>,
     limit: usize,
 ) -> Result<Page<MessageReceipt>> {
-    let mut db = ctx.db.acquire().await?;
-    let (_, found) = history::visible(ctx, &mut db, caller, message.0, message.1).await?;
-    let place = (message.0, found.seq, found.sender_id);
-    let rows = receipts::of_message(&mut db, place, after, limit + 1).await?;
-    Ok(Page::cut(rows, limit, |receipt| receipt.user_id.to_string()))
+    let reading = async |db: &mut PgConnection| {
+        let (_, found) = history::visible(ctx, db, caller, message.0, message.1).await?;
+        let place = (message.0, found.seq, found.sender_id);
+        Ok(receipts::of_message(db, place, after, limit + 1).await?)
+    };
+    Ok(Page::cut(ctx.reads.ask(reading).await?, limit, |receipt| receipt.user_id.to_string()))
 }
 
 /// Unread counts of all of one's conversations that have any.
