@@ -18,7 +18,10 @@ use super::{
     },
     trouble,
 };
-use crate::config::{secret::Secret, settings::Settings};
+use crate::{
+    config::{secret::Secret, settings::Settings},
+    store::reads,
+};
 
 /// All changes that the schema has gone through; `sqlx migrate run` applies the same files.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -27,12 +30,6 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How long one attempt to connect may take.
 const ATTEMPT: Duration = Duration::from_secs(4);
-/// How long a request waits for a connection before it is told that the database is away.
-const ACQUIRE: Duration = Duration::from_secs(3);
-/// After how long a connection may be dead without our noticing.
-const UNSURE: Duration = Duration::from_secs(1);
-/// How long a connection may take to prove that it is alive.
-const PROOF: Duration = Duration::from_secs(2);
 
 /// What every connection asks of PostgreSQL, unless the URL's own options say otherwise.
 const SESSION: [(&str, &str); 5] = [
@@ -169,17 +166,17 @@ fn with_session(options: PgConnectOptions) -> PgConnectOptions {
 fn pool_options(settings: &Settings) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(settings.pool_of_a_thread())
-        .acquire_timeout(ACQUIRE)
+        .acquire_timeout(reads::PATIENCE)
         // A ping on every acquire would cost each request a round trip; under load connections prove themselves.
         .test_before_acquire(false)
         .before_acquire(|connection, past| {
-            Box::pin(async move { Ok(past.idle_for < UNSURE || is_alive(connection).await?) })
+            Box::pin(async move { Ok(past.idle_for < reads::UNSURE || is_alive(connection).await?) })
         })
 }
 
 async fn is_alive(connection: &mut PgConnection) -> sqlx::Result<bool> {
     // An error and not a no, for only then the pool spares it the goodbye.
-    timeout(PROOF, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+    timeout(reads::PROOF, connection.ping()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
 }
 
 #[cfg(test)]

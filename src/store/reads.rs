@@ -17,12 +17,12 @@ use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions}
 
 use crate::domain::error::{Error, Result};
 
-/// How long waiting for a connection, or making one, may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a request waits for a connection, or for one to be made, before it is told that the database is away.
+pub const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a connection may take to prove that it is alive.
-const PROOF: Duration = Duration::from_secs(2);
+pub const PROOF: Duration = Duration::from_secs(2);
 /// After how long a connection may be dead without our noticing.
-const UNSURE: Duration = Duration::from_secs(1);
+pub const UNSURE: Duration = Duration::from_secs(1);
 
 /// The connections of one thread.
 #[derive(Clone, Debug)]
