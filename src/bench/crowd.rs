@@ -65,6 +65,14 @@ pub async fn direct(target: &Target, pairs: Vec<(Person, Person)>) -> anyhow::Re
     made.await.context("cannot open direct conversations")
 }
 
+/// Makes so many pairs of people who share a direct conversation: the one, the other, and where.
+pub async fn pairs(target: &Target, count: usize) -> anyhow::Result<Vec<(Person, Person, String)>> {
+    let mut some = people(target, 2 * count).await?;
+    let pairs: Vec<_> = some.split_off(count).into_iter().zip(some).map(|(other, one)| (one, other)).collect();
+    let conversations = direct(target, pairs.clone()).await?;
+    Ok(pairs.into_iter().zip(conversations).map(|((one, other), conversation)| (one, other, conversation)).collect())
+}
+
 /// Opens a group of all these, owned by the first.
 pub async fn group(target: &Target, members: &[Person]) -> anyhow::Result<String> {
     let (owner, others) = members.split_first().context("a group has an owner")?;

@@ -28,9 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Opens sockets of as many people, two of whom always share a conversation, and asks each at the end whether it lives.
 pub async fn run(target: &Target, load: &Load) -> anyhow::Result<Report> {
-    let people = crowd::people(target, load.part_of(SOCKETS).next_multiple_of(2)).await?;
-    let (some, others) = people.split_at(people.len() / 2);
-    crowd::direct(target, some.iter().cloned().zip(others.iter().cloned()).collect()).await?;
+    let pairs = crowd::pairs(target, load.part_of(SOCKETS).div_ceil(2)).await?;
+    let people: Vec<_> = pairs.into_iter().flat_map(|(one, other, _)| [one, other]).collect();
     let open = people.iter().map(|person| target.open_socket(&person.token));
     let report = Report::new(format!("idle, {} sockets", people.len()), "sockets");
     drive(open, br#"{"type":"ping"}"#, &target.watch, report).await

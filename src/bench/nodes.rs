@@ -45,15 +45,12 @@ struct Talk {
 pub async fn run(near: &Target, far: &Target, load: &Load) -> anyhow::Result<Vec<Report>> {
     let most = send::across(near, far, load, (SPEAKERS, IN_FLIGHT)).await?.per_second;
     let pace = Duration::from_secs_f64(SPEAKERS as f64 / (most / 2.0));
-    let people = crowd::people(near, 2 * SPEAKERS).await?;
-    let (speakers, listeners) = people.split_at(SPEAKERS);
-    let pairs = speakers.iter().cloned().zip(listeners.iter().cloned()).collect();
-    let conversations = crowd::direct(near, pairs).await?;
+    let pairs = crowd::pairs(near, SPEAKERS).await?;
     let meters = [(); 2].map(|()| Meter::new());
     let talk = Rc::new(Talk { meters, said: RefCell::default(), end: CancellationToken::new() });
 
     let (mut speaking, mut listening) = (JoinSet::new(), JoinSet::new());
-    for (number, (id, (speaker, listener))) in conversations.iter().zip(speakers.iter().zip(listeners)).enumerate() {
+    for (number, (speaker, listener, id)) in pairs.iter().enumerate() {
         let place = number % 2;
         let socket = [near, far][place].open_socket(&listener.token).await?;
         listening.spawn_local(Rc::clone(&talk).listen(socket, id.clone(), place));
@@ -73,10 +70,10 @@ pub async fn run(near: &Target, far: &Target, load: &Load) -> anyhow::Result<Vec
     let mut acknowledged = speaking.join_all().await.into_iter().collect::<io::Result<HashMap<_, _>>>()?;
     talk.end.cancel();
     let mut ears = listening.join_all().await.into_iter().collect::<io::Result<HashMap<_, _>>>()?;
-    let ledgers = conversations.into_iter().zip(speakers).map(|(id, reader)| {
+    let ledgers = pairs.into_iter().map(|(reader, _, id)| {
         let acknowledged = acknowledged.remove(&id).unwrap_or_default();
         let ears = ears.remove(&id).into_iter().collect();
-        (id, reader.token.clone(), Ledger { acknowledged, ears })
+        (id, reader.token, Ledger { acknowledged, ears })
     });
     let faults = ledger::faults(near, ledgers.collect()).await?;
     let errors = talk.meters.each_ref().map(Meter::errors);

@@ -107,18 +107,15 @@ pub async fn beside_index(target: &Target, load: &Load) -> anyhow::Result<Vec<Re
 /// Opens direct conversations, with a socket on either side: of one who speaks, at the first node; and of one who listens, at
 /// the nodes in turn.
 async fn pairs(nodes: [&Target; 2], speakers: usize) -> anyhow::Result<(Vec<Participant>, Vec<(String, Person)>)> {
-    let people = crowd::people(nodes[0], 2 * speakers).await?;
-    let (speakers, listeners) = people.split_at(speakers);
-    let pairs = speakers.iter().cloned().zip(listeners.iter().cloned()).collect();
-    let conversations = crowd::direct(nodes[0], pairs).await?;
-    let mut participants = Vec::new();
-    let places = conversations.iter().zip(nodes.into_iter().cycle());
-    for ((conversation, node), (speaker, listener)) in places.zip(speakers.iter().zip(listeners)) {
-        let hears = slice::from_ref(conversation);
-        participants.push(Participant::join(nodes[0], speaker, hears, Some(conversation)).await?);
-        participants.push(Participant::join(node, listener, hears, None).await?);
+    let (mut participants, mut readers) = (Vec::new(), Vec::new());
+    let pairs = crowd::pairs(nodes[0], speakers).await?;
+    for ((speaker, listener, conversation), node) in pairs.into_iter().zip(nodes.into_iter().cycle()) {
+        let hears = slice::from_ref(&conversation);
+        participants.push(Participant::join(nodes[0], &speaker, hears, Some(&conversation)).await?);
+        participants.push(Participant::join(node, &listener, hears, None).await?);
+        readers.push((conversation, speaker));
     }
-    Ok((participants, conversations.into_iter().zip(speakers.iter().cloned()).collect()))
+    Ok((participants, readers))
 }
 
 async fn speak(
