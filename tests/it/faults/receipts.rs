@@ -22,6 +22,20 @@ use crate::{
 /// Longer than anybody needs to see in the database what was committed there.
 const SLOW: Duration = Duration::from_millis(400);
 
+/// Ada, Bob, and their direct conversation.
+async fn two(node: &Process) -> (Person, Person, String) {
+    let (ada, bob) = tokio::join!(node.person("ada"), node.person("bob"));
+    let direct = ada.opens_direct_with(&bob).await;
+    (ada, bob, direct)
+}
+
+/// Ada, Bob, Carol, and their group.
+async fn three(node: &Process) -> (Person, Person, Person, String) {
+    let (ada, bob, carol) = tokio::join!(node.person("ada"), node.person("bob"), node.person("carol"));
+    let group = ada.opens_group_with([&bob, &carol]).await;
+    (ada, bob, carol, group)
+}
+
 /// Hears how far somebody has read or got, and nothing of it again.
 async fn hears_once(socket: &mut Socket, kind: &str, group: &str, whose: &Person, how_far: i64) {
     let is_theirs = |event: &Value| event["conversation_id"] == group && event["data"]["user_id"] == whose.id.as_str();
@@ -38,10 +52,8 @@ async fn gets(person: &Person, group: &str, how_far: i64) {
 #[tokio::test]
 async fn what_a_node_committed_of_receipts_and_did_not_tell_before_it_was_killed_is_heard_at_the_other() {
     let nodes = Nodes::start().await;
-    let [ada, bob, carol] = ["ada", "bob", "carol"].map(|name| nodes.north.person(name));
-    let (ada, bob, carol) = tokio::join!(ada, bob, carol);
+    let (ada, bob, carol, group) = three(&nodes.north).await;
     let stranger = nodes.north.person("eve").await;
-    let group = ada.opens_group_with([&bob, &carol]).await;
     let south = &nodes.south;
     let (mut phone, mut bobs, mut eves) =
         (ada.at(south).socket().await, bob.at(south).socket().await, stranger.at(south).socket().await);
@@ -74,9 +86,7 @@ async fn what_a_node_committed_of_receipts_and_did_not_tell_before_it_was_killed
 #[tokio::test]
 async fn who_was_removed_before_a_receipt_that_is_told_again_hears_nothing_of_it() {
     let nodes = Nodes::start().await;
-    let [ada, bob, carol] = ["ada", "bob", "carol"].map(|name| nodes.north.person(name));
-    let (ada, bob, carol) = tokio::join!(ada, bob, carol);
-    let group = ada.opens_group_with([&bob, &carol]).await;
+    let (ada, bob, carol, group) = three(&nodes.north).await;
     let (mut bobs, mut carols) = (bob.at(&nodes.south).socket().await, carol.at(&nodes.south).socket().await);
     ada.says(&group, "Before").await;
     carols.hears("message:new").await;
@@ -102,9 +112,7 @@ async fn who_was_removed_before_a_receipt_that_is_told_again_hears_nothing_of_it
 #[tokio::test]
 async fn who_was_removed_at_a_distant_node_hears_nothing_of_who_reads_here_right_after() {
     let nodes = Nodes::start().await;
-    let [ada, bob, carol] = ["ada", "bob", "carol"].map(|name| nodes.north.person(name));
-    let (ada, bob, carol) = tokio::join!(ada, bob, carol);
-    let group = ada.opens_group_with([&bob, &carol]).await;
+    let (ada, bob, carol, group) = three(&nodes.north).await;
     let (mut bobs, mut carols) = (bob.at(&nodes.south).socket().await, carol.at(&nodes.south).socket().await);
     ada.says(&group, "Before").await;
     bobs.hears("message:new").await;
@@ -126,9 +134,7 @@ async fn who_was_removed_at_a_distant_node_hears_nothing_of_who_reads_here_right
 #[tokio::test]
 async fn who_reads_while_redis_is_gone_is_heard_of_at_the_other_node_once_it_is_back() {
     let nodes = Nodes::start().await;
-    let [ada, bob] = ["ada", "bob"].map(|name| nodes.north.person(name));
-    let (ada, bob) = tokio::join!(ada, bob);
-    let direct = ada.opens_direct_with(&bob).await;
+    let (ada, bob, direct) = two(&nodes.north).await;
     for word in ["One", "Two"] {
         ada.says(&direct, word).await;
     }
@@ -161,9 +167,7 @@ async fn who_reads_while_redis_is_gone_is_heard_of_at_the_other_node_once_it_is_
 #[tokio::test]
 async fn receipts_that_were_lost_while_the_database_was_away_too_are_heard_once_it_is_back() {
     let nodes = Nodes::start().await;
-    let [ada, bob] = ["ada", "bob"].map(|name| nodes.north.person(name));
-    let (ada, bob) = tokio::join!(ada, bob);
-    let direct = ada.opens_direct_with(&bob).await;
+    let (ada, bob, direct) = two(&nodes.north).await;
     ada.says(&direct, "Are you there?").await;
     let mut adas = ada.at(&nodes.south).socket().await;
 
@@ -184,8 +188,7 @@ async fn a_cursor_of_which_nobody_knows_whether_it_was_committed_is_told_once_th
     let database = Database::create().await;
     let network = Proxy::to(Target::Socket(database.socket())).await;
     let server = Process::start(&[("DATABASE_URL", &database.url_over(network.address))]).await;
-    let (ada, bob) = tokio::join!(server.person("ada"), server.person("bob"));
-    let direct = ada.opens_direct_with(&bob).await;
+    let (ada, bob, direct) = two(&server).await;
     ada.says(&direct, "Read this").await;
     let mut adas = ada.socket().await;
     let mut db = database.connect().await;
