@@ -1,8 +1,8 @@
 //! Who is there: told at the edges only, to those who have a conversation with the person open.
 
-use super::{Context, in_time, require_member, typing};
 use sqlx::PgConnection;
 
+use super::{Context, in_time, require_member, typing};
 use crate::{
     cluster::presence::{Edge, Swept},
     domain::{

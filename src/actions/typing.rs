@@ -1,8 +1,8 @@
 //! Who is typing: told to those who have the conversation open, never written down, ended by the server if need be.
 
-use super::{Context, in_time, require_member, rules::require_may_speak};
 use sqlx::PgConnection;
 
+use super::{Context, in_time, require_member, rules::require_may_speak};
 use crate::{
     domain::{
         error::Result,

@@ -20,6 +20,9 @@ use staging::{Room, Staged};
 use vault::Vault;
 use workshop::Workshop;
 
+/// Files that are fetched from the vault at once, at most: each takes memory.
+const FETCHES_AT_ONCE: usize = 2;
+
 /// Where files come in and are kept.
 #[derive(Debug)]
 pub struct Media {
@@ -30,9 +33,6 @@ pub struct Media {
     fetches: Semaphore,
     workshop: Workshop,
 }
-
-/// Files that are fetched from the vault at once, at most: each takes memory.
-const FETCHES_AT_ONCE: usize = 2;
 
 impl Media {
     /// Files come in through a directory of this machine, on their way to the vault, as many at once as there is room for.
