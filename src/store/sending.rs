@@ -1,5 +1,7 @@
 //! Everything that a batch of sends is decided on, in one question.
 
+use std::{collections::HashMap, iter};
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -57,72 +59,72 @@ pub struct Facts {
     pub reply_to: Option<ReplyTo>,
 }
 
-/// Selects what sends are decided on. Each part is found by itself, by its whole key, and says that there is but one of it: so no
-/// statistics can lead to a plan that reads all members of a group, or all people, for each message.
+/// Selects what sends are decided on: of each who speaks somewhere, once however much they say; and of each message that is
+/// there already. Each part is found by itself, by its whole key, and says that there is but one of it: so no statistics can
+/// lead to a plan that reads all members of a group, or all people, for each message.
 macro_rules! select_facts {
-    ($with:literal, $is_current:literal, $($argument:expr),+) => {
+    ($with:literal, $is_current:literal, $join:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             Row,
-            $with + r#"
-            select question.ord as "ord!","# + $is_current + r#" as "is_current!",
-                   conversation.kind as "kind!: ConversationKind",
-                   member.role as "role!: Role",
+            "with " + $with + r#"found as materialized (
+                select message.*
+                from unnest($3::uuid[], $4::uuid[]) as wanted(conversation_id, id)
+                cross join lateral (
+                    select conversation_id, id, seq, sender_id, kind, fingerprint,
+                           case when expires_at <= $5 then null else left(body, 140) end as preview,
+                           coalesce(deleted_at, case when expires_at <= $5 then expires_at end) as deleted_at
+                    from messages
+                    where conversation_id = wanted.conversation_id and id = wanted.id
+                    limit 1) as message)
+            select speaker.ord as "ord?","# + $is_current + r#" as "is_current?",
+                   conversation.kind as "kind?: ConversationKind",
+                   member.role as "role?: Role",
                    conversation.category as "category?",
-                   sender.roles as "sender_roles!",
+                   sender.roles as "sender_roles?",
                    sender.banned_until as "banned_until?",
-                   coalesce(peer.roles, '{}') as "peer_roles!",
-                   conversation.head_seq as "head_seq!",
-                   conversation.message_no as "message_no!",
+                   peer.roles as "peer_roles?",
+                   conversation.head_seq as "head_seq?",
+                   conversation.message_no as "message_no?",
                    conversation.expires_in as "expires_in?",
-                   member.read_seq as "read_seq!",
-                   member.floor_seq as "floor_seq!",
-                   coalesce(peer.is_blocked, false) as "is_blocked!",
-                   earlier.sender_id as "earlier_sender_id?: UserId",
-                   earlier.fingerprint as "earlier_fingerprint?",
-                   reply.id as "reply_id?: MessageId",
-                   reply.seq as "reply_seq?",
-                   reply.sender_id as "reply_sender_id?: UserId",
-                   reply.kind as "reply_kind?: MessageKind",
-                   case when reply.expires_at <= $5 then null else left(reply.body, 140) end as reply_preview,
-                   coalesce(reply.deleted_at, case when reply.expires_at <= $5 then reply.expires_at end) as "reply_deleted_at?"
-            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) with ordinality
-                 as question(conversation_id, sender_id, message_id, reply_to, ord)
-            cross join lateral (
+                   member.read_seq as "read_seq?",
+                   member.floor_seq as "floor_seq?",
+                   peer.is_blocked as "is_blocked?",
+                   found.conversation_id as "found_in?: ConversationId",
+                   found.id as "found_id?: MessageId",
+                   found.seq as "found_seq?",
+                   found.sender_id as "found_sender_id?: UserId",
+                   found.kind as "found_kind?: MessageKind",
+                   found.fingerprint as "found_fingerprint?",
+                   found.preview as "found_preview?",
+                   found.deleted_at as "found_deleted_at?"
+            from unnest($1::uuid[], $2::uuid[]) with ordinality as speaker(conversation_id, sender_id, ord)
+            left join lateral (
                 select kind, category, head_seq, message_no, expires_in
                 from conversations
-                where id = question.conversation_id
-                limit 1) as conversation
-            cross join lateral (
+                where id = speaker.conversation_id
+                limit 1) as conversation on true
+            left join lateral (
                 select role, read_seq, floor_seq, left_at
                 from members
-                where conversation_id = question.conversation_id and user_id = question.sender_id
-                limit 1) as member
-            cross join lateral (
+                where conversation_id = speaker.conversation_id and user_id = speaker.sender_id
+                limit 1) as member on member.left_at is null
+            left join lateral (
                 select roles, banned_until, deleted_at
                 from users
-                where id = question.sender_id
-                limit 1) as sender
+                where id = speaker.sender_id
+                limit 1) as sender on sender.deleted_at is null
             left join lateral (
                 select person.roles,
-                       exists (select from blocks where user_id = other.user_id and blocked_id = question.sender_id)
-                           or exists (select from blocks where user_id = question.sender_id and blocked_id = other.user_id)
-                           as is_blocked
+                       exists (select from blocks
+                               where user_id = any(array[other.user_id, speaker.sender_id])
+                                 and blocked_id = any(array[other.user_id, speaker.sender_id])) as is_blocked
                 from members other
                 join users person on person.id = other.user_id
                 where conversation.kind = 'direct'
-                  and other.conversation_id = question.conversation_id and other.user_id <> question.sender_id
-                limit 1) as peer on true
-            left join lateral (
-                select sender_id, fingerprint
-                from messages
-                where conversation_id = question.conversation_id and id = question.message_id
-                limit 1) as earlier on true
-            left join lateral (
-                select id, seq, sender_id, kind, body, expires_at, deleted_at
-                from messages
-                where conversation_id = question.conversation_id and id = question.reply_to
-                limit 1) as reply on reply.seq > member.floor_seq
-            where member.left_at is null and sender.deleted_at is null
+                  and other.conversation_id = speaker.conversation_id and other.user_id <> speaker.sender_id
+                limit 1) as peer on true"# + $join + r#"
+            -- Neither has to do with the other: the one kind of rows comes after the other.
+            full join found on false
             "#,
             $($argument),+
         )
@@ -131,9 +133,18 @@ macro_rules! select_facts {
 
 /// Answers all questions, in their order.
 pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> sqlx::Result<Vec<Option<Facts>>> {
-    let (conversations, senders, messages, replies) = columns(questions);
-    let rows = select_facts!("", "true", &conversations, &senders, &messages, &replies as &[Option<MessageId>], now);
-    Ok(in_order(rows.fetch_all(db).await?, questions.len()))
+    let asked = Asked::of(questions);
+    let rows = select_facts!(
+        "",
+        "true",
+        "",
+        &asked.conversations,
+        &asked.senders,
+        &asked.message_conversations,
+        &asked.messages,
+        now
+    );
+    Ok(asked.answer(questions, rows.fetch_all(db).await?))
 }
 
 /// Locks the conversations, always in the same order, until the transaction ends; and answers all questions about them, in
@@ -143,102 +154,142 @@ pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> 
 /// it is then. So where a log has not moved meanwhile, nothing that the lock protects has changed, and the answers hold;
 /// else they are asked for once more, now under the locks.
 pub async fn lock(db: &mut PgConnection, questions: &[Question], now: Time) -> sqlx::Result<Vec<Option<Facts>>> {
-    let (conversations, senders, messages, replies) = columns(questions);
+    let asked = Asked::of(questions);
     let rows = select_facts!(
-        "with locked as materialized (
+        "locked as materialized (
              select id, head_seq
              from conversations
              where id = any($1)
              order by id
-             for no key update)",
-        "(select count(*)
-          from locked
-          cross join lateral (select head_seq from conversations where id = locked.id limit 1) as seen
-          where seen.head_seq = locked.head_seq)
-             = (select count(*) from conversations where id = any($1))",
-        &conversations,
-        &senders,
-        &messages,
-        &replies as &[Option<MessageId>],
+             for no key update),
+         ",
+        "locked.head_seq is not distinct from conversation.head_seq",
+        "
+            left join locked on locked.id = speaker.conversation_id",
+        &asked.conversations,
+        &asked.senders,
+        &asked.message_conversations,
+        &asked.messages,
         now
     );
     let rows = rows.fetch_all(&mut *db).await?;
-    if rows.iter().all(|row| row.is_current) {
-        Ok(in_order(rows, questions.len()))
-    } else {
+    if rows.iter().any(|row| row.is_current == Some(false)) {
         facts(db, questions, now).await
+    } else {
+        Ok(asked.answer(questions, rows))
     }
 }
 
-fn columns(questions: &[Question]) -> (Vec<Uuid>, Vec<Uuid>, Vec<Uuid>, Vec<Option<MessageId>>) {
-    let column = |pick: fn(&Question) -> Uuid| questions.iter().map(pick).collect();
-    (
-        column(|question| question.conversation_id.0),
-        column(|question| question.sender_id.0),
-        column(|question| question.message_id.0),
-        questions.iter().map(|question| question.reply_to).collect(),
-    )
+/// What is asked of the database: who speaks where, and which messages may be there already.
+#[derive(Debug, Default)]
+struct Asked {
+    conversations: Vec<Uuid>,
+    senders: Vec<Uuid>,
+    message_conversations: Vec<Uuid>,
+    messages: Vec<Uuid>,
+    /// Who speaks, by the question.
+    speakers: Vec<usize>,
 }
 
-fn in_order(rows: Vec<Row>, questions: usize) -> Vec<Option<Facts>> {
-    let mut answers = vec![None; questions];
-    for row in rows {
-        let place = row.ord as usize - 1;
-        answers[place] = Some(row.into());
-    }
-    answers
-}
-
-struct Row {
-    ord: i64,
-    is_current: bool,
-    kind: ConversationKind,
-    role: Role,
-    category: Option<String>,
-    sender_roles: Vec<String>,
-    banned_until: Option<Time>,
-    peer_roles: Vec<String>,
-    head_seq: i64,
-    message_no: i64,
-    expires_in: Option<i32>,
-    read_seq: i64,
-    floor_seq: i64,
-    is_blocked: bool,
-    earlier_sender_id: Option<UserId>,
-    earlier_fingerprint: Option<Vec<u8>>,
-    reply_id: Option<MessageId>,
-    reply_seq: Option<i64>,
-    reply_sender_id: Option<UserId>,
-    reply_kind: Option<MessageKind>,
-    reply_preview: Option<String>,
-    reply_deleted_at: Option<Time>,
-}
-
-impl From<Row> for Facts {
-    fn from(row: Row) -> Self {
-        let (preview, deleted_at) = (row.reply_preview, row.reply_deleted_at);
-        let reply_to = match (row.reply_id, row.reply_seq, row.reply_sender_id, row.reply_kind) {
-            (Some(id), Some(seq), Some(sender_id), Some(kind)) => {
-                Some(ReplyTo { id, seq, sender_id, kind, preview, deleted_at })
+impl Asked {
+    fn of(questions: &[Question]) -> Self {
+        let mut asked = Self::default();
+        let mut places = HashMap::new();
+        for Question { conversation_id, sender_id, message_id, reply_to } in questions {
+            let place = *places.entry((conversation_id, sender_id)).or_insert_with(|| {
+                asked.conversations.push(conversation_id.0);
+                asked.senders.push(sender_id.0);
+                asked.senders.len() - 1
+            });
+            asked.speakers.push(place);
+            for message in iter::once(message_id).chain(reply_to) {
+                asked.message_conversations.push(conversation_id.0);
+                asked.messages.push(message.0);
             }
-            _ => None,
-        };
-        Self {
-            kind: row.kind,
-            role: row.role,
-            category: row.category,
-            sender_roles: row.sender_roles,
-            banned_until: row.banned_until,
-            peer_roles: row.peer_roles,
-            head_seq: row.head_seq,
-            message_no: row.message_no,
-            expires_in: row.expires_in,
-            read_seq: row.read_seq,
-            floor_seq: row.floor_seq,
-            is_blocked: row.is_blocked,
-            earlier: row.earlier_sender_id.zip(row.earlier_fingerprint),
-            reply_to,
         }
+        asked
+    }
+
+    fn answer(&self, questions: &[Question], rows: Vec<Row>) -> Vec<Option<Facts>> {
+        let mut speakers = vec![None; self.senders.len()];
+        let mut messages = HashMap::new();
+        for row in rows {
+            match row.ord {
+                Some(ord) => speakers[ord as usize - 1] = row.speaker(),
+                None => messages.extend(row.found()),
+            }
+        }
+        let answer = |(question, speaker): (&Question, &usize)| {
+            let mut facts: Facts = speakers[*speaker].clone()?;
+            let found = |id| messages.get(&(question.conversation_id, id));
+            facts.earlier =
+                found(question.message_id).map(|found: &Found| (found.reply.sender_id, found.fingerprint.clone()));
+            facts.reply_to = question.reply_to.and_then(found).map(|found| found.reply.clone());
+            facts.reply_to = facts.reply_to.filter(|reply| reply.seq > facts.floor_seq);
+            Some(facts)
+        };
+        questions.iter().zip(&self.speakers).map(answer).collect()
+    }
+}
+
+/// A message that is there already.
+struct Found {
+    reply: ReplyTo,
+    fingerprint: Vec<u8>,
+}
+
+/// Of somebody who speaks, or of a message.
+struct Row {
+    ord: Option<i64>,
+    is_current: Option<bool>,
+    kind: Option<ConversationKind>,
+    role: Option<Role>,
+    category: Option<String>,
+    sender_roles: Option<Vec<String>>,
+    banned_until: Option<Time>,
+    peer_roles: Option<Vec<String>>,
+    head_seq: Option<i64>,
+    message_no: Option<i64>,
+    expires_in: Option<i32>,
+    read_seq: Option<i64>,
+    floor_seq: Option<i64>,
+    is_blocked: Option<bool>,
+    found_in: Option<ConversationId>,
+    found_id: Option<MessageId>,
+    found_seq: Option<i64>,
+    found_sender_id: Option<UserId>,
+    found_kind: Option<MessageKind>,
+    found_fingerprint: Option<Vec<u8>>,
+    found_preview: Option<String>,
+    found_deleted_at: Option<Time>,
+}
+
+impl Row {
+    /// Nothing of one who is not a member.
+    fn speaker(self) -> Option<Facts> {
+        Some(Facts {
+            kind: self.kind?,
+            role: self.role?,
+            category: self.category,
+            sender_roles: self.sender_roles?,
+            banned_until: self.banned_until,
+            peer_roles: self.peer_roles.unwrap_or_default(),
+            head_seq: self.head_seq?,
+            message_no: self.message_no?,
+            expires_in: self.expires_in,
+            read_seq: self.read_seq?,
+            floor_seq: self.floor_seq?,
+            is_blocked: self.is_blocked.unwrap_or_default(),
+            earlier: None,
+            reply_to: None,
+        })
+    }
+
+    fn found(self) -> Option<((ConversationId, MessageId), Found)> {
+        let (id, seq, sender_id) = (self.found_id?, self.found_seq?, self.found_sender_id?);
+        let (preview, deleted_at) = (self.found_preview, self.found_deleted_at);
+        let reply = ReplyTo { id, seq, sender_id, kind: self.found_kind?, preview, deleted_at };
+        Some(((self.found_in?, id), Found { reply, fingerprint: self.found_fingerprint? }))
     }
 }
 

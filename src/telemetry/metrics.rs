@@ -30,7 +30,7 @@ const DATABASE_CONNECTIONS: &str = "colloquy_database_connections";
 const UPKEEP: Duration = Duration::from_secs(5);
 
 const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
-const BATCHES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+const BATCHES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// A queue of what is written in batches.
 #[derive(Clone, Copy, Debug)]

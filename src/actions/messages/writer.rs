@@ -44,7 +44,7 @@ impl Work for Sending {
     type Written = Written;
 
     const LANE: metrics::Lane = metrics::Lane::Sends;
-    const BATCH: usize = 256;
+    const BATCH: usize = 512;
     const PACE: Duration = Duration::ZERO;
 
     /// Spends what the limits allow, for all together: whatever is not written in the end is given back.

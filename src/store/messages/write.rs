@@ -15,7 +15,7 @@ use crate::domain::{
 
 /// Writes messages, and what else their birth moves: a statement more would cost a lone message the way there and back once more.
 macro_rules! insert_messages {
-    ($new:expr, $besides:literal) => {{
+    ($new:expr, $before:literal, $after:literal) => {{
         let new: &[NewMessage] = $new;
         let ids = |pick: fn(&NewMessage) -> Uuid| new.iter().map(pick).collect::<Vec<_>>();
         let json = |pick: fn(&Message) -> Option<Value>| new.iter().map(|new| pick(&new.message)).collect::<Vec<_>>();
@@ -29,7 +29,7 @@ macro_rules! insert_messages {
                             $14::jsonb[], $15::timestamptz[], $16::bytea[], $17::timestamptz[], $18::boolean[])
                      as new(conversation_id, seq, id, no, sender_id, kind, body, attachments, metadata, location,
                             reply_to_seq, mentions, mentions_all, forwarded_from, expires_at, fingerprint, created_at,
-                            is_passing))"# + $besides + r#"
+                            is_passing))"# + $before + r#"
             insert into messages (conversation_id, seq, changed_seq, id, no, sender_id, kind, body, attachments,
                                   metadata, location, reply_to_seq, mentions, mentions_all, forwarded_from, expires_at,
                                   fingerprint, created_at)
@@ -39,12 +39,7 @@ macro_rules! insert_messages {
                         else array(select jsonb_array_elements_text(mentions)::uuid) end,
                    mentions_all, forwarded_from, expires_at, fingerprint, created_at
             from new
-            returning case when exists (
-                               select from preferences
-                               where conversation_id = messages.conversation_id and archived_at is not null
-                                 and coalesce(muted_until, '-infinity') <= messages.created_at)
-                           then conversation_id end as "missed?: ConversationId"
-            "#,
+            "# + $after,
             &ids(|new| new.message.conversation_id.0),
             &new.iter().map(|new| new.message.seq).collect::<Vec<_>>(),
             &ids(|new| new.message.id.0),
@@ -71,7 +66,7 @@ macro_rules! insert_messages {
 
 /// Writes a message of the server's own, whose place in its log is decided already.
 pub async fn insert(db: &mut PgConnection, new: &NewMessage) -> sqlx::Result<()> {
-    insert_messages!(slice::from_ref(new), "").fetch_one(db).await?;
+    insert_messages!(slice::from_ref(new), "", "").execute(db).await?;
     Ok(())
 }
 
@@ -88,7 +83,8 @@ pub async fn append(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<V
                 from (select conversation_id, max(seq) as seq, max(no) as no, max(created_at) as at
                       from new
                       group by conversation_id) as last
-                where conversation.id = last.conversation_id),
+                where conversation.id = last.conversation_id
+                returning id, active_at),
             cursors as materialized (
                 select conversation_id, sender_id, max(seq) as seq, max(no) as no, max(created_at) as at,
                        bool_or(is_passing) as is_passing
@@ -104,12 +100,18 @@ pub async fn append(db: &mut PgConnection, new: &[NewMessage]) -> sqlx::Result<V
                 set read_seq = cursors.seq, read_no = cursors.no, read_at = cursors.at,
                     delivered_seq = cursors.seq, delivered_at = cursors.at, moved_at = clock_timestamp()
                 from cursors
-                where member.conversation_id = cursors.conversation_id and member.user_id = cursors.sender_id)"#
+                where member.conversation_id = cursors.conversation_id and member.user_id = cursors.sender_id),
+            written as ("#,
+        r#")
+            select heads.id as "missed: ConversationId"
+            from heads
+            cross join lateral (
+                select from preferences
+                where conversation_id = heads.id and archived_at is not null
+                  and coalesce(muted_until, '-infinity') <= heads.active_at
+                limit 1) as archived"#
     );
-    let mut missed: Vec<_> = appending.fetch_all(db).await?.into_iter().filter_map(|row| row.missed).collect();
-    missed.sort_unstable();
-    missed.dedup();
-    Ok(missed)
+    Ok(appending.fetch_all(db).await?.into_iter().map(|row| row.missed).collect())
 }
 
 /// Writes who is mentioned in which message.
