@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("realtime", &["actions", "cluster", "config", "domain", "telemetry", "wire"]),
     ("workers", &["actions", "cluster", "domain", "store", "telemetry"]),
     ("bench", &["boot", "config", "domain", "store"]),
-    ("cli", &["actions", "bench", "boot", "config", "domain", "telemetry", "wire"]),
+    ("cli", &["actions", "bench", "boot", "config", "domain", "media", "telemetry", "wire"]),
 ];
 
 /// The composition root knows every room but these.

@@ -162,9 +162,9 @@ async fn replace_own(ctx: &Context, caller: &Caller, avatar: Option<BlobId>) -> 
 /// Makes the squares and puts them into the vault, under a name that is written down first.
 async fn deposit(ctx: &Context, upload: Upload, filename: String) -> Result<BlobId> {
     let mut file = upload.staged.complete()?.file;
-    let squares = ctx.media.open(move || {
+    let squares = ctx.media.open(move |program| {
         let file_type = sniff::type_of(&mut file, &filename)?;
-        pictures::avatar(&mut file, file_type)
+        pictures::avatar(&mut file, file_type, program)
     });
     let squares = squares.await?;
     let id = claim_place(ctx, ctx.clock.now() + PATIENCE).await?;

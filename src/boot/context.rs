@@ -127,7 +127,7 @@ fn open_media(settings: &Settings) -> anyhow::Result<Media> {
         None => Vault::in_directory(&settings.data_dir.join("files"))?,
     };
     let room = Room::new(FILES_COMING_IN * settings.attachment_bytes);
-    Ok(Media::new(vault, settings.data_dir.join("incoming"), room))
+    Ok(Media::new(vault, settings.data_dir.join("incoming"), room, &settings.program))
 }
 
 /// The secret of the settings, or the one that all nodes find in the database.

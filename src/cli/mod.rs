@@ -5,6 +5,7 @@ mod contracts;
 mod doctor;
 mod media;
 mod migrate;
+mod pixels;
 mod policy;
 mod reindex;
 mod serve;
@@ -61,6 +62,12 @@ enum Command {
     Media(MediaCommand),
     /// Print an access token for trying things out as somebody.
     Token(TokenCommand),
+    /// Read the pixels of a picture at standard input, for a server that would rather not.
+    #[command(hide = true)]
+    Pixels {
+        /// How many seconds that may take.
+        seconds: u64,
+    },
     /// Measure how fast a server is on this machine, and check everything that it answers.
     Bench(BenchCommand),
 }
@@ -87,18 +94,19 @@ fn complaint(error: &anyhow::Error) -> String {
 }
 
 fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads");
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => runtime.block_on(serve::serve(cli.settings)),
-        Command::Migrate => runtime.block_on(migrate::migrate(&cli.settings)),
-        Command::Reindex => runtime.block_on(reindex::reindex(cli.settings)),
-        Command::Doctor => runtime.block_on(doctor::doctor(&cli.settings)),
+        Command::Serve => runtime()?.block_on(serve::serve(cli.settings)),
+        Command::Migrate => runtime()?.block_on(migrate::migrate(&cli.settings)),
+        Command::Reindex => runtime()?.block_on(reindex::reindex(cli.settings)),
+        Command::Doctor => runtime()?.block_on(doctor::doctor(&cli.settings)),
         Command::Openapi => contracts::print(&boot::contracts::openapi()),
         Command::Asyncapi => contracts::print(&boot::contracts::asyncapi()),
-        Command::User(command) => runtime.block_on(user::user(cli.settings, command)),
-        Command::Policy(command) => runtime.block_on(policy::policy(cli.settings, command)),
-        Command::Media(command) => runtime.block_on(media::media(cli.settings, command)),
-        Command::Token(command) => runtime.block_on(user::token(cli.settings, command)),
+        Command::User(command) => runtime()?.block_on(user::user(cli.settings, command)),
+        Command::Policy(command) => runtime()?.block_on(policy::policy(cli.settings, command)),
+        Command::Media(command) => runtime()?.block_on(media::media(cli.settings, command)),
+        Command::Token(command) => runtime()?.block_on(user::token(cli.settings, command)),
+        Command::Pixels { seconds } => pixels::pixels(seconds),
         Command::Bench(command) => bench::bench(&cli.settings, &command),
     }
 }

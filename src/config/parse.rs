@@ -27,6 +27,11 @@ pub fn default_data_directory() -> PathBuf {
         .join("colloquy")
 }
 
+/// The program that runs, or else one that is called so.
+pub fn this_program() -> PathBuf {
+    env::current_exe().unwrap_or_else(|_| PathBuf::from("colloquy"))
+}
+
 /// One worker for each processor.
 pub fn default_workers() -> usize {
     thread::available_parallelism().map_or(2, usize::from)

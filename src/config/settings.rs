@@ -171,6 +171,10 @@ pub struct Settings {
     /// How long a stopping server waits for what it has begun.
     #[arg(long, env = "COLLOQUY_SHUTDOWN_SECONDS", value_name = "SECONDS", global = true, default_value_t = 20)]
     pub shutdown_seconds: u64,
+
+    /// The program that is started once more for what could bring down a server: this one.
+    #[arg(skip = parse::this_program())]
+    pub program: PathBuf,
 }
 
 impl Settings {

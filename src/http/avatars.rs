@@ -42,7 +42,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// Give yourself a picture.
 ///
-/// `multipart/form-data` with the field `file`: a JPEG, PNG, GIF or WebP, of which the middle is shown.
+/// `multipart/form-data` with the field `file`: a JPEG, PNG, GIF, WebP or AVIF, of which the middle is shown.
 #[utoipa::path(tag = "users", request_body(content = AvatarForm, content_type = "multipart/form-data"), responses(
     (status = 200, body = OwnUserView),
     (status = 507, description = "The store of files is full.")))]
@@ -63,8 +63,8 @@ async fn remove_own_avatar(ctx: Ctx, caller: Signed) -> Outcome<()> {
 
 /// Give a group a picture.
 ///
-/// By its owners and admins. `multipart/form-data` with the field `file`: a JPEG, PNG, GIF or WebP, of which the middle
-/// is shown.
+/// By its owners and admins. `multipart/form-data` with the field `file`: a JPEG, PNG, GIF, WebP or AVIF, of which the
+/// middle is shown.
 #[utoipa::path(tag = "conversations", request_body(content = AvatarForm, content_type = "multipart/form-data"),
     responses((status = 200, body = OwnConversationView), (status = 507, description = "The store of files is full.")))]
 #[put("/conversations/{conversation_id}/avatar")]

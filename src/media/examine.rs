@@ -1,6 +1,6 @@
 //! What there is to be told of a file beyond its type, and what of it is kept: by its kind.
 
-use std::fs::File;
+use std::{fs::File, path::Path};
 
 use bytes::Bytes;
 
@@ -23,9 +23,9 @@ pub struct Examined {
 }
 
 /// Looks into a file, from its beginning. Takes a core and memory, both bounded: to be called through `Media::open`.
-pub fn examine(file: &mut File, file_type: FileType, keep: Keep) -> Result<Examined> {
+pub fn examine(file: &mut File, file_type: FileType, keep: Keep, program: &Path) -> Result<Examined> {
     match file_type.kind {
-        AttachmentKind::Image => pictures::examine(file, file_type, keep),
+        AttachmentKind::Image => pictures::examine(file, file_type, keep, program),
         AttachmentKind::Video | AttachmentKind::Audio | AttachmentKind::VoiceNote | AttachmentKind::File => {
             Ok(Examined { details: probe::details(file, file_type), ..Examined::default() })
         }

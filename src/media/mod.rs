@@ -10,7 +10,11 @@ pub mod vault;
 pub mod web;
 mod workshop;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -32,12 +36,15 @@ pub struct Media {
     room: Room,
     fetches: Semaphore,
     workshop: Workshop,
+    program: Arc<Path>,
 }
 
 impl Media {
     /// Files come in through a directory of this machine, on their way to the vault, as many at once as there is room for.
-    pub fn new(vault: Vault, staging: PathBuf, room: Room) -> Self {
-        Self { vault, staging, room, fetches: Semaphore::new(FETCHES_AT_ONCE), workshop: Workshop::open() }
+    /// What could bring down the one who reads it is read by this program, which must be that of this server.
+    pub fn new(vault: Vault, staging: PathBuf, room: Room, program: &Path) -> Self {
+        let fetches = Semaphore::new(FETCHES_AT_ONCE);
+        Self { vault, staging, room, fetches, workshop: Workshop::open(), program: program.into() }
     }
 
     /// A place for a file of at most so many bytes that comes in; it is gone with the process, whatever happens.
@@ -50,9 +57,11 @@ impl Media {
         Ok(self.fetches.acquire().await.context("fetching never ends")?)
     }
 
-    /// Does work on a file apart from the threads that serve clients, and never much of it at once.
-    pub async fn open<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        self.workshop.work(work).await
+    /// Does work on a file apart from the threads that serve clients, and never much of it at once. It hears of the program that
+    /// may do some of it.
+    pub async fn open<T: Send + 'static>(&self, work: impl FnOnce(&Path) -> Result<T> + Send + 'static) -> Result<T> {
+        let program = Arc::clone(&self.program);
+        self.workshop.work(move || work(&program)).await
     }
 }
 

@@ -69,7 +69,12 @@ impl Deadline {
 
     /// Whether this thread has had its time.
     pub(super) fn is_over(self) -> bool {
-        spent() >= self.0
+        self.left().is_zero()
+    }
+
+    /// How much of its time this thread still has.
+    pub(super) fn left(self) -> Duration {
+        self.0.saturating_sub(spent())
     }
 }
 

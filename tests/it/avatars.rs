@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        camera::{PLACE, coded, contains, fields, four_fields, jpeg, moving_gif, photo},
+        camera::{PLACE, coded, contains, fields, four_fields, jpeg, moving_gif, photo, strange_avif},
         client::perform,
         files::{form, keeps_only, kept, read},
         id, new_id,
@@ -17,7 +17,7 @@ use crate::{
         seq,
         server::TestServer,
     },
-    pictures::{bytes, seen},
+    pictures::{avif::shipped, bytes, seen},
 };
 
 const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n";
@@ -95,6 +95,20 @@ async fn a_new_picture_has_a_new_path_and_the_old_one_goes() {
     read(&server.client, &second, &[]).await.refused(404, "not_found");
     server.clock.advance(Duration::minutes(1));
     keeps_only(&server, 0).await;
+}
+
+#[tokio::test]
+async fn an_avif_may_be_one_too() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+
+    let own = gives(&ada, "/users/me", "me.avif", &shipped("grid")).await.expect(200);
+
+    let served = seen(&bytes(&server.client, &own["avatar_url"]).await);
+    assert_eq!((served.dimensions(), fields(&served).as_str()), ((256, 256), "rgbw"));
+    let strange = strange_avif(300, 300);
+    gives(&ada, "/users/me", "me.avif", &strange).await.refused(415, "unsupported_media_type");
+    gives(&ada, "/users/me", "me.avif", &strange[..strange.len() - 1]).await.refused_for("file");
 }
 
 #[tokio::test]

@@ -156,7 +156,7 @@ pub async fn keep(
     check_waveform(&said.waveform)?;
     let said = Said { filename: clean_filename(&said.filename), ..said };
     let (mut file, name) = (complete.again()?, said.filename.clone());
-    let file_type = ctx.media.open(move || sniff::type_of(&mut file, &name)).await?;
+    let file_type = ctx.media.open(move |_| sniff::type_of(&mut file, &name)).await?;
     let mut stored = StoredAttachment {
         attachment: Attachment {
             id: said.id.unwrap_or_else(AttachmentId::new_v7),
@@ -178,7 +178,7 @@ pub async fn keep(
         return Ok(uploaded);
     }
     let (mut file, pictures) = (complete.again()?, ctx.rulebook.rules().pictures);
-    let examined = ctx.media.open(move || examine(&mut file, file_type, pictures)).await?;
+    let examined = ctx.media.open(move |program| examine(&mut file, file_type, pictures, program)).await?;
     let recorded = match deposit(ctx, &mut stored, &complete, examined).await {
         Ok(()) => record(ctx, caller, (&mut stored, complete.size), false).await,
         Err(error) => Err(error),

@@ -8,14 +8,14 @@ use super::{super::workshop, flaw::Flaw};
 pub const BYTES: u64 = 64 * 1024 * 1024;
 /// Pixels, which is what the best telephones take.
 pub const PIXELS: u64 = 50_000_000;
-/// Pixels of an AVIF that are read: its decoder can't be stopped, and takes long for each.
-pub const AVIF_PIXELS: u64 = 16_000_000;
-/// Pictures in an AVIF that are read: the one that is shown, and how much shows through it.
-pub const AVIF_PICTURES: usize = 2;
+/// Boxes of an AVIF in one place, its items, and their pieces: more than the largest that is put together of others needs.
+pub const AVIF_PARTS: u64 = 100_000;
 /// Pixels on one side; WebP has no room for more.
 pub const SIDE: u32 = 16_383;
 /// Bytes of pixels while they are read.
 pub const MEMORY: u64 = 256 * 1024 * 1024;
+/// Bytes that a process may take that reads the pixels of one: several times what these are.
+pub const MEMORY_APART: u64 = 1024 * 1024 * 1024;
 /// Frames of a moving picture, however small they are.
 pub const FRAMES: usize = 2_000;
 /// Pixels of a progressive JPEG times how often it goes over them: as many as the largest takes to come in ten scans.
@@ -27,6 +27,11 @@ const TIME: Duration = Duration::from_secs(20);
 pub const KEPT_SIDE: u32 = 4_096;
 /// Bytes from which a JPEG is tried smaller, unless the rules keep pictures as they came.
 pub const KEPT_BYTES: usize = 2 * 1024 * 1024;
+
+/// Refuses more of something than there has to be.
+pub fn few(count: u64, most: u64) -> Result<(), Flaw> {
+    if count > most { Err(Flaw::Broken) } else { Ok(()) }
+}
 
 /// When an examination must be over. Pixels and bytes bound each step of it, and this their sum.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +45,11 @@ impl Deadline {
 
     pub(super) fn within(time: Duration) -> Self {
         Self(workshop::Deadline::within(time))
+    }
+
+    /// The seconds that are left, and the one that has begun.
+    pub(super) fn seconds_left(self) -> u64 {
+        self.0.left().as_secs() + 1
     }
 
     /// Refuses to go on once the time is over.

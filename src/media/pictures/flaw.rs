@@ -7,12 +7,13 @@ use image::ImageError;
 use super::bounds;
 use crate::domain::error::Error;
 
-/// Why a picture is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a picture is not taken. A process that looks at one says it by its exit code, apart from those that others give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr, thiserror::Error)]
+#[repr(u8)]
 pub enum Flaw {
     /// It ends before it should.
     #[error("The picture is cut off.")]
-    Truncated,
+    Truncated = 40,
     /// It is not what it begins as.
     #[error("The picture is damaged.")]
     Broken,

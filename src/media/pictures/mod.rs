@@ -3,15 +3,16 @@
 //!
 //! A picture that needs no turning and is of a reasonable size keeps its coded pixels, in a container without all else.
 //! One that is to be turned, or larger than screens show, is coded anew. What moves is never coded anew, and neither is
-//! AVIF. All is made at once, so that no message waits for it.
+//! AVIF, whose pixels are read in a process of its own (`apart`). All is made at once, so that no message waits for it.
 
+pub mod apart;
 mod avif;
 mod bounds;
 mod container;
 mod flaw;
 mod pixels;
 
-use std::{fs::File, io::Read};
+use std::{fs::File, io::Read, path::Path};
 
 use bytes::Bytes;
 use image::metadata::Orientation;
@@ -24,27 +25,29 @@ use self::{
 };
 use super::{examine::Examined, trouble};
 use crate::domain::{
-    attachment::{Details, FileType, THUMBNAIL_WIDTHS},
+    attachment::{AttachmentKind, Details, FileType, THUMBNAIL_WIDTHS},
     avatar,
     error::{Error, Result},
     policy::rules::Keep,
 };
 
-const AVIF: &str = "image/avif";
-
 /// Looks at a picture: how large it is, what is kept of it, and smaller ones.
-pub(super) fn examine(file: &mut File, file_type: FileType, keep: Keep) -> Result<Examined> {
+pub(super) fn examine(file: &mut File, file_type: FileType, keep: Keep, program: &Path) -> Result<Examined> {
     let bytes = read(file)?;
-    Ok(look(&bytes, file_type.mime_type, keep)?)
+    look(&bytes, (file_type.mime_type, keep), program)
 }
 
 /// Makes the squares of which an avatar consists out of a picture, by their sides.
-pub fn avatar(file: &mut File, file_type: FileType) -> Result<Vec<(u32, Bytes)>> {
-    if !file_type.mime_type.starts_with("image/") || file_type.mime_type == AVIF {
-        return Err(Error::UnsupportedFile("An avatar is a JPEG, PNG, GIF or WebP.".to_owned()));
+pub fn avatar(file: &mut File, file_type: FileType, program: &Path) -> Result<Vec<(u32, Bytes)>> {
+    if file_type.kind != AttachmentKind::Image {
+        return Err(unfit("An avatar is a JPEG, PNG, GIF, WebP or AVIF."));
     }
     let bytes = read(file)?;
-    Ok(squares(&bytes, file_type.mime_type)?)
+    squares(&bytes, file_type.mime_type, program)
+}
+
+fn unfit(why: &str) -> Error {
+    Error::UnsupportedFile(why.to_owned())
 }
 
 fn read(file: &mut File) -> Result<Vec<u8>> {
@@ -53,14 +56,14 @@ fn read(file: &mut File) -> Result<Vec<u8>> {
     if bytes.len() as u64 > bounds::BYTES { Err(Flaw::TooManyBytes.into()) } else { Ok(bytes) }
 }
 
-fn look(bytes: &[u8], mime_type: &str, keep: Keep) -> Result<Examined, Flaw> {
+fn look(bytes: &[u8], (mime_type, keep): (&str, Keep), program: &Path) -> Result<Examined> {
     let deadline = Deadline::begin();
     let stripped = strip(bytes, mime_type)?;
+    let pixels = pixels_of(&stripped, mime_type, program, deadline)?;
     if let Some(size) = stripped.size {
-        let pixels = avif::read(&stripped.bytes, size)?.map(Pixels::in_srgb);
-        return shown(size, pixels.as_ref(), stripped.bytes.into(), deadline);
+        return Ok(shown(size, pixels.map(Pixels::in_srgb).as_ref(), stripped.bytes.into(), deadline)?);
     }
-    let pixels = Pixels::read(&stripped.bytes, mime_type, deadline)?;
+    let pixels = pixels.ok_or(Flaw::Broken)?;
     let size_as_stripped = pixels.size();
     let longest = if keep == Keep::Original { u32::MAX } else { bounds::KEPT_SIDE };
     let pixels = pixels.within(longest)?.turned(stripped.orientation).in_srgb();
@@ -68,7 +71,18 @@ fn look(bytes: &[u8], mime_type: &str, keep: Keep) -> Result<Examined, Flaw> {
     let anew = coded_anew(&stripped, &pixels, size_as_stripped, (mime_type, keep))?;
     deadline.check()?;
     let size = if anew.is_some() { pixels.size() } else { size_as_stripped };
-    shown(size, Some(&pixels), anew.unwrap_or_else(|| stripped.bytes.into()), deadline)
+    Ok(shown(size, Some(&pixels), anew.unwrap_or_else(|| stripped.bytes.into()), deadline)?)
+}
+
+/// The pixels of a stripped picture; nothing where they are coded in a way that is not known, which only AVIF can be.
+fn pixels_of(stripped: &Stripped, mime_type: &str, program: &Path, deadline: Deadline) -> Result<Option<Pixels>> {
+    match stripped.size {
+        None => Ok(Some(Pixels::read(&stripped.bytes, mime_type, deadline)?)),
+        Some(size) => match apart::read(program, &stripped.bytes, deadline)? {
+            Some(pixels) if pixels.size() != size => Err(Flaw::Broken.into()),
+            pixels => Ok(pixels),
+        },
+    }
 }
 
 /// How a picture of this size is shown: with smaller ones, where its pixels are known.
@@ -120,10 +134,11 @@ fn coded_anew(
     Ok((must_turn || is_worth_it).then_some(anew))
 }
 
-fn squares(bytes: &[u8], mime_type: &str) -> Result<Vec<(u32, Bytes)>, Flaw> {
+fn squares(bytes: &[u8], mime_type: &str, program: &Path) -> Result<Vec<(u32, Bytes)>> {
     let deadline = Deadline::begin();
     let stripped = strip(bytes, mime_type)?;
-    let mut pixels = Pixels::read(&stripped.bytes, mime_type, deadline)?;
+    let pixels = pixels_of(&stripped, mime_type, program, deadline)?;
+    let mut pixels = pixels.ok_or_else(|| unfit("This picture is coded in a way that is not known here."))?;
     let mut squares = Vec::new();
     let mut orientation = stripped.orientation;
     for side in avatar::SIDES.into_iter().rev() {

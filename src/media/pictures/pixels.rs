@@ -15,6 +15,7 @@ use webp::{PixelLayout, WebPConfig};
 
 use super::{
     bounds::{self, Deadline},
+    container::avif::View,
     flaw::Flaw,
 };
 
@@ -66,6 +67,11 @@ impl Pixels {
         Some(Self { image, profile })
     }
 
+    /// The same, for somebody else to read.
+    pub(super) fn into_rgba(self) -> (Vec<u8>, Option<Vec<u8>>) {
+        (self.image.into_rgba8().into_raw(), self.profile)
+    }
+
     /// Across and down.
     pub(super) fn size(&self) -> (u32, u32) {
         (self.image.width(), self.image.height())
@@ -107,6 +113,14 @@ impl Pixels {
     pub(super) fn turned(mut self, orientation: Orientation) -> Self {
         self.image.apply_orientation(orientation);
         self
+    }
+
+    /// The same as it is to be seen.
+    pub(super) fn viewed(mut self, view: View) -> Self {
+        if let Some([left, top, width, height]) = view.part {
+            self.image = self.image.crop_imm(left, top, width, height);
+        }
+        self.turned(view.turn).turned(view.mirror)
     }
 
     /// The same in the colours that are meant where none are said.

@@ -169,8 +169,8 @@ pub fn contains(bytes: &[u8], wanted: &str) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted.as_bytes())
 }
 
-/// An AVIF that says that it has so many pixels, and where it was taken.
-pub fn avif(width: u32, height: u32) -> Vec<u8> {
+/// An AVIF whose pixels are coded in a way that is not that of AVIF, which says how many there are and where it was taken.
+pub fn strange_avif(width: u32, height: u32) -> Vec<u8> {
     let part = |kind: &[u8; 4], contents: &[&[u8]]| {
         let contents = contents.concat();
         [&(contents.len() as u32 + 8).to_be_bytes()[..], kind, &contents].concat()
@@ -184,7 +184,7 @@ pub fn avif(width: u32, height: u32) -> Vec<u8> {
             &[
                 &[0; 4],
                 &part(b"pitm", &[&[0, 0, 0, 0, 0, 1]]),
-                &part(b"iinf", &[&[0, 0, 0, 0, 0, 2], &entry(1, b"av01"), &entry(2, b"Exif")]),
+                &part(b"iinf", &[&[0, 0, 0, 0, 0, 2], &entry(1, b"j2k1"), &entry(2, b"Exif")]),
                 &part(b"iloc", &[&[0, 0, 0, 0, 0x44, 0, 0, 1], &place]),
                 &part(b"iprp", &[&part(b"ipco", &[&size]), &part(b"ipma", &[&[0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 1]])]),
             ],

@@ -9,7 +9,7 @@ use colloquy::{
 };
 use tokio::sync::oneshot;
 
-use super::{client::Client, person::Person, postgres::Database, redis::Redis, s3::S3};
+use super::{client::Client, person::Person, postgres::Database, process::PROGRAM, redis::Redis, s3::S3};
 
 /// The password of everybody who is not asked for one.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -210,6 +210,7 @@ fn settings(database: &Database) -> Settings {
         workers: 2,
         database_connections: 8,
         shutdown_seconds: 5,
+        program: PROGRAM.into(),
         ..Settings::defaults()
     }
 }

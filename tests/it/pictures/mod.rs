@@ -1,8 +1,7 @@
 //! Pictures: that they tell nothing of who took them, stand upright, have smaller ones, and do no harm.
 
+pub mod avif;
 mod bombs;
-
-use std::fs;
 
 use image::{AnimationDecoder, DynamicImage, GenericImageView, ImageFormat, codecs};
 use reqwest::Method;
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     camera::{
-        AUTHOR, PLACE, avif, coded, contains, fields, four_fields, jpeg, moving_gif, moving_webp, noise, photo,
+        AUTHOR, PLACE, coded, contains, fields, four_fields, jpeg, moving_gif, moving_webp, noise, photo,
         png_with_words, webp_with_words,
     },
     client::Client,
@@ -139,47 +138,6 @@ async fn what_moves_goes_on_moving_and_has_a_still_one_beside_it() {
         let still = bytes(&server.client, &uploaded["thumbnail_url"]).await;
         assert_eq!(seen(&still).dimensions(), (320, 240), "{name}");
         assert!(!contains(&still, "ANIM"), "{name}");
-    }
-}
-
-#[tokio::test]
-async fn an_avif_tells_its_size_and_nothing_else() {
-    let server = TestServer::start().await;
-    let ada = server.person("ada").await;
-    let group = ada.opens_group_with([]).await;
-    let taken = avif(640, 480);
-    assert!(contains(&taken, PLACE));
-
-    let uploaded = uploads(&ada, &group, "photo.avif", &taken).await.expect(201);
-
-    assert_eq!((&uploaded["kind"], &uploaded["mime_type"]), (&json!("image"), &json!("image/avif")));
-    assert_eq!((&uploaded["width"], &uploaded["height"]), (&json!(640), &json!(480)));
-    assert_eq!((uploaded.get("thumbnail_url"), uploaded.get("blurhash")), (None, None));
-    let served = bytes(&server.client, &uploaded["url"]).await;
-    assert_eq!(served.len(), taken.len());
-    assert!(!contains(&served, PLACE));
-    uploads(&ada, &group, "wide.avif", &avif(50_000, 50_000)).await.refused_for("file");
-    uploads(&ada, &group, "half.avif", &taken[..taken.len() - 1]).await.refused_for("file");
-}
-
-#[tokio::test]
-async fn an_avif_has_smaller_pictures_where_its_pixels_can_be_read() {
-    let server = TestServer::start().await;
-    let ada = server.person("ada").await;
-    let group = ada.opens_group_with([]).await;
-    let avif = |name| fs::read(format!("{}/tests/media/{name}", env!("CARGO_MANIFEST_DIR"))).expect("it is shipped");
-
-    let uploaded = uploads(&ada, &group, "fields.avif", &avif("fields.avif")).await.expect(201);
-
-    assert_eq!((&uploaded["width"], &uploaded["height"]), (&json!(400), &json!(200)));
-    assert!(uploaded["blurhash"].as_str().is_some_and(|hash| hash.starts_with('L')), "{uploaded:#}");
-    let small = seen(&bytes(&server.client, &uploaded["thumbnail_url"]).await);
-    assert_eq!((small.dimensions(), fields(&small).as_str()), ((320, 160), "rgbw"));
-    assert_eq!(bytes(&server.client, &uploaded["url"]).await.len(), avif("fields.avif").len());
-    for (name, width, height) in [("odd.avif", 401, 200), ("moving.avif", 64, 32), ("large.avif", 8000, 6000)] {
-        let uploaded = uploads(&ada, &group, name, &avif(name)).await.expect(201);
-        assert_eq!((&uploaded["width"], &uploaded["height"]), (&json!(width), &json!(height)), "{name}");
-        assert_eq!((uploaded.get("thumbnail_url"), uploaded.get("blurhash")), (None, None), "{name}");
     }
 }
 
