@@ -1,6 +1,6 @@
 //! The server's memory while much comes in.
 
-use std::{fs, pin::pin, time::Duration};
+use std::{fs, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{
@@ -10,7 +10,13 @@ use tokio::{
 };
 
 use crate::harness::{
-    directory::Directory, files::PDF, person::Person, postgres::Database, process::Process, tus::Tus,
+    directory::Directory,
+    files::PDF,
+    machine::{self, Share},
+    person::Person,
+    postgres::Database,
+    process::Process,
+    tus::Tus,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -23,6 +29,8 @@ struct Scene {
     group: String,
     database: Database,
     directory: Directory,
+    /// The machine, of which nobody else may have so much that pieces pile up.
+    _machine: Arc<Share>,
 }
 
 /// How files come in.
@@ -34,6 +42,7 @@ enum Way {
 
 impl Scene {
     async fn set() -> Self {
+        let machine = machine::alone().await;
         let (database, directory) = (Database::create().await, Directory::create());
         let settings = [("DATABASE_URL", database.url()), ("COLLOQUY_DATA_DIR", directory.text())];
         let before = Process::start(&settings).await;
@@ -43,7 +52,7 @@ impl Scene {
         // One that has not hashed her password: what that took may be given back at any time.
         let server = Process::start(&settings).await;
         let ada = ada.at(&server);
-        Self { server, ada, group, database, directory }
+        Self { server, ada, group, database, directory, _machine: machine }
     }
 
     /// Brings in a file of this size, and answers with the status.
