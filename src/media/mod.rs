@@ -25,7 +25,7 @@ use vault::Vault;
 use workshop::Workshop;
 
 /// Files that are fetched from the vault at once, at most: each takes memory.
-const FETCHES_AT_ONCE: usize = 2;
+const FETCHES_AT_ONCE: usize = 1;
 
 /// Where files come in and are kept.
 #[derive(Debug)]

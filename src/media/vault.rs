@@ -2,16 +2,17 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read},
+    mem::take,
     ops::Range,
     path::{Path as FilePath, PathBuf},
     str::FromStr,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, future, stream::BoxStream};
 use object_store::{
     Attribute, Attributes, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
@@ -24,7 +25,7 @@ use object_store::{
     signer::{Method, SignedUrlOptions, Signer},
 };
 use reqwest::Url;
-use tokio::{fs, io::AsyncReadExt, sync::Semaphore};
+use tokio::{fs, sync::Semaphore, task};
 
 use super::{is_full, trouble};
 use crate::domain::{
@@ -33,7 +34,7 @@ use crate::domain::{
     ids::BlobId,
 };
 
-/// Bytes read from a file at once on its way into the vault.
+/// Bytes of a file that are put into a directory at once.
 const CHUNK: usize = 64 * 1024;
 /// Bytes sent at once to a store that is elsewhere: the least that S3 takes as one part of many.
 const PIECE: usize = 5 * 1024 * 1024;
@@ -59,6 +60,8 @@ pub struct Vault {
     room: Semaphore,
     /// Bytes that are put at once.
     piece: usize,
+    /// Where such a piece was, to be used again: given back, it would be taken anew before the system has it.
+    spare: Mutex<BytesMut>,
 }
 
 /// Something that is in the store.
@@ -86,6 +89,13 @@ pub struct Manner {
     pub content_type: String,
     /// The value of its `Content-Disposition` (RFC 6266).
     pub disposition: String,
+}
+
+/// A file on its way in, piece by piece.
+struct Pieces {
+    file: File,
+    size: usize,
+    memory: BytesMut,
 }
 
 /// Some bytes of a file on their way out.
@@ -148,33 +158,24 @@ impl Vault {
             put_headers: &[],
             room: Semaphore::new(ROOM.0),
             piece: CHUNK,
+            spare: Mutex::default(),
         })
     }
 
     fn signing<S: ObjectStore + Signer>(store: Arc<S>, prefix: Path, put_headers: Headers) -> Self {
         let (signer, room) = (Some(Arc::clone(&store) as _), Semaphore::new(ROOM.1));
-        Self { store, signer, prefix, directory: None, put_headers, room, piece: PIECE }
+        Self { store, signer, prefix, directory: None, put_headers, room, piece: PIECE, spare: Mutex::default() }
     }
 
     /// Keeps a file that came in.
     pub async fn put_file(&self, blob: BlobId, file: File, manner: &Manner) -> Result<()> {
         let piece = self.piece.min(file.metadata().map_err(trouble)?.len() as usize);
         let _room = self.room.acquire_many(piece as u32).await.context("the semaphore never closes")?;
-        let (name, attributes) = (self.name(blob, Rendition::Original), self.attributes(manner));
-        let mut file = fs::File::from_std(file);
-        file.set_max_buf_size(CHUNK);
-        let first = piece_of(&mut file, piece).await?;
-        if first.len() < self.piece {
-            let options = PutOptions { attributes, ..PutOptions::default() };
-            self.store.put_opts(&name, first.into(), options).await.map_err(|error| refused(&error))?;
-            return Ok(());
-        }
-        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-        let mut upload = self.store.put_multipart_opts(&name, options).await.map_err(|error| refused(&error))?;
-        let putting = put_pieces(upload.as_mut(), first, file).await;
-        if putting.is_err() {
-            // Else a store elsewhere keeps what it has, and nobody knows.
-            upload.abort().await.ok();
+        let mut pieces = Pieces { file, size: piece, memory: take(&mut *self.spare()) };
+        let putting = self.put_pieces(&mut pieces, &self.name(blob, Rendition::Original), manner).await;
+        // Nobody holds any of it now, unless something went wrong.
+        if pieces.memory.try_reclaim(self.piece) {
+            *self.spare() = pieces.memory;
         }
         putting
     }
@@ -287,9 +288,31 @@ impl Vault {
         }
     }
 
+    /// Puts a file at once, or piece by piece, each as large as the first, so that no more of it is in memory.
+    async fn put_pieces(&self, pieces: &mut Pieces, name: &Path, manner: &Manner) -> Result<()> {
+        let (attributes, first) = (self.attributes(manner), pieces.next().await?);
+        if first.len() < self.piece {
+            let options = PutOptions { attributes, ..PutOptions::default() };
+            self.store.put_opts(name, first.into(), options).await.map_err(|error| refused(&error))?;
+            return Ok(());
+        }
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let mut upload = self.store.put_multipart_opts(name, options).await.map_err(|error| refused(&error))?;
+        let putting = put_parts(upload.as_mut(), first, pieces).await;
+        if putting.is_err() {
+            // Else a store elsewhere keeps what it has, and nobody knows.
+            upload.abort().await.ok();
+        }
+        putting
+    }
+
     /// What the store is told of how a file is shown: whoever signs also serves, and must know.
     fn attributes(&self, manner: &Manner) -> Attributes {
         if self.signer.is_some() { manner.attributes() } else { Attributes::default() }
+    }
+
+    fn spare(&self) -> MutexGuard<'_, BytesMut> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn directory(&self, blob: BlobId) -> Path {
@@ -315,22 +338,29 @@ impl Manner {
     }
 }
 
-/// Puts a file piece by piece, each as large as the first, so that no more of it is in memory.
-async fn put_pieces(upload: &mut dyn MultipartUpload, first: Bytes, mut file: fs::File) -> Result<()> {
-    let (size, mut piece) = (first.len(), first);
+impl Pieces {
+    /// The next bytes: so many, if there are, where those before were, once nobody holds them.
+    async fn next(&mut self) -> Result<Bytes> {
+        let (file, size) = (self.file.try_clone().map_err(trouble)?, self.size);
+        let mut memory = take(&mut self.memory);
+        let reading = task::spawn_blocking(move || {
+            memory.reserve(size);
+            io::copy(&mut file.take(size as u64), &mut (&mut memory).writer())?;
+            Ok(memory)
+        });
+        self.memory = reading.await.context("reading a file was cut short")?.map_err(trouble)?;
+        Ok(self.memory.split().freeze())
+    }
+}
+
+async fn put_parts(upload: &mut dyn MultipartUpload, first: Bytes, pieces: &mut Pieces) -> Result<()> {
+    let mut piece = first;
     while !piece.is_empty() {
         upload.put_part(piece.into()).await.map_err(|error| refused(&error))?;
-        piece = piece_of(&mut file, size).await?;
+        piece = pieces.next().await?;
     }
     upload.complete().await.map_err(|error| refused(&error))?;
     Ok(())
-}
-
-/// The next bytes of a file: so many, if there are, in one place of memory that is given back as a whole.
-async fn piece_of(file: &mut fs::File, size: usize) -> Result<Bytes> {
-    let (mut piece, mut rest) = (BytesMut::with_capacity(size), file.take(size as u64));
-    while piece.len() < size && rest.read_buf(&mut piece).await.map_err(trouble)? > 0 {}
-    Ok(piece.freeze())
 }
 
 /// Removes what is left of a blob's directory: a process that dies while it writes leaves half a file, which is listed nowhere.

@@ -219,7 +219,7 @@ async fn nobody_reaches_across_a_block_by_reacting_or_editing() {
 async fn everybody_reacting_at_once_is_counted_once_each() {
     let server = TestServer::start().await;
     let ada = server.person("ada").await;
-    let others = join_all((0..49).map(async |number| server.person(&format!("person{number}")).await)).await;
+    let others = Person::all_register(&server.client, "person", 49).await;
     let ids: Vec<_> = others.iter().map(|person| &person.id).collect();
     let group = ada.post("/conversations", json!({"kind": "group", "participant_ids": ids})).await.expect(201);
     let group = id(&group).to_owned();

@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -46,8 +45,7 @@ pub struct Crowd {
 impl Crowd {
     /// Gathers them at these nodes in turn, and lets them begin.
     pub async fn gather(nodes: &[&Client]) -> Self {
-        let names: Vec<_> = (0..PEOPLE).map(|number| format!("talker{number}")).collect();
-        let people = join_all(names.iter().map(|name| Person::registers(nodes[0], name))).await;
+        let people = Person::all_register(nodes[0], "talker", PEOPLE).await;
         let mut conversations = vec![Vec::new(); PEOPLE];
         let mut join =
             |members: &[usize], id: String| members.iter().for_each(|one| conversations[*one].push(id.clone()));

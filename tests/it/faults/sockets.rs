@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use futures_util::{StreamExt, future::join_all, stream};
+use futures_util::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::json;
 
@@ -26,8 +26,7 @@ const AT_ONCE: usize = 100;
 async fn thousands_of_sockets_that_drop_at_once_leave_a_server_that_answers_and_nothing_behind() {
     let database = Database::create().await;
     let server = Process::start(&[("DATABASE_URL", database.url())]).await;
-    let names: Vec<_> = (0..PEOPLE).map(|number| format!("passenger{number}")).collect();
-    let people = join_all(names.iter().map(|name| server.person(name))).await;
+    let people = Person::all_register(&server.client, "passenger", PEOPLE).await;
     let others: Vec<_> = people.iter().map(|person| &person.id).collect();
     let observer = server.person("observer").await;
     let made = observer.post("/conversations", json!({"kind": "group", "participant_ids": others})).await.expect(201);

@@ -10,6 +10,7 @@ pub mod crowd;
 pub mod directory;
 pub mod disk;
 pub mod files;
+pub mod machine;
 pub mod own_postgres;
 pub mod person;
 pub mod postgres;

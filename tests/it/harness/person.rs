@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,6 +12,9 @@ use super::{
     server::PASSWORD,
     socket::Socket,
 };
+
+/// People who register at once: a password takes a core, so that more would only wait longer, and be turned away in the end.
+const AT_ONCE: usize = 4;
 
 /// A registered person on one device. Calls that are not named here are made as on any [`Client`].
 #[derive(Clone, Debug)]
@@ -51,6 +55,12 @@ impl Person {
     pub async fn registers(client: &Client, username: &str) -> Self {
         let body = json!({"username": username, "password": PASSWORD});
         Self::new(client, username, &client.post("/auth/register", body).await.expect(201))
+    }
+
+    /// So many new people, called by a word and their numbers.
+    pub async fn all_register(client: &Client, word: &str, count: usize) -> Vec<Self> {
+        let registering = (0..count).map(async |number| Self::registers(client, &format!("{word}{number}")).await);
+        stream::iter(registering).buffered(AT_ONCE).collect().await
     }
 
     /// The same person and device, calling another node.

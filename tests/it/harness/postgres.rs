@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        LazyLock,
+        Arc, LazyLock,
         atomic::{AtomicU32, Ordering},
     },
     thread,
@@ -15,7 +15,11 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgTransaction};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{shell::Shell, until};
+use super::{
+    machine::{self, Share},
+    shell::Shell,
+    until,
+};
 
 static POSTGRES: LazyLock<Postgres> = LazyLock::new(Postgres::start);
 
@@ -27,6 +31,7 @@ pub struct Database {
     name: String,
     url: String,
     files: TempDir,
+    _share: Arc<Share>,
 }
 
 struct Postgres {
@@ -53,13 +58,14 @@ impl Database {
     }
 
     async fn create_from(template: &'static str) -> Self {
+        let share = machine::share().await;
         let postgres = &*POSTGRES;
         let name = format!("test_{}", postgres.made.fetch_add(1, Ordering::Relaxed));
         let (done, created) = oneshot::channel();
         postgres.order(Order::Create { name: name.clone(), template, done });
         created.await.expect("the database is made");
         let files = tempfile::tempdir().expect("the test's directory is made");
-        Self { url: named(&postgres.url, &name), name, files }
+        Self { url: named(&postgres.url, &name), name, files, _share: share }
     }
 
     /// Where the nodes on it keep their files.

@@ -10,6 +10,7 @@ use crate::harness::{
     camera::{coded, four_fields, jpeg, noise, png_chunk},
     each,
     files::{kept, uploads},
+    machine,
     server::TestServer,
 };
 
@@ -71,12 +72,13 @@ async fn what_would_take_all_memory_or_time_is_refused_with_the_reason() {
 
 #[tokio::test]
 async fn messages_go_on_while_large_pictures_are_looked_at() {
+    let _machine = machine::alone().await;
     let server = TestServer::with(|settings| settings.attachment_bytes = 64 * 1024 * 1024).await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let group = ada.opens_group_with([&bob]).await;
     let large: Vec<_> = (0..3)
         .map(|nth| {
-            let mut picture = RgbImage::new(2_500, 2_500);
+            let mut picture = RgbImage::new(1_500, 1_500);
             picture.put_pixel(nth, nth, image::Rgb([255; 3]));
             coded(&picture, ImageFormat::Png)
         })

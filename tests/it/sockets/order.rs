@@ -113,8 +113,7 @@ async fn fifty_identical_sends_at_once_are_one_message() {
 }
 
 async fn crowd(server: &TestServer) -> (Vec<Person>, String) {
-    let names: Vec<_> = (0..WRITERS).map(|number| format!("writer{number}")).collect();
-    let people = join_all(names.iter().map(|name| server.person(name))).await;
+    let people = Person::all_register(&server.client, "writer", WRITERS).await;
     let others: Vec<_> = people[1..].iter().map(|person| &person.id).collect();
     let made = people[0].post("/conversations", json!({"kind": "group", "participant_ids": others})).await.expect(201);
     (people, id(&made).to_owned())

@@ -1,8 +1,10 @@
 //! The server's memory while much comes in.
 
-use std::{fs, pin::pin, time::Duration};
+use std::{fs, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,7 +12,16 @@ use tokio::{
 };
 
 use crate::harness::{
-    directory::Directory, files::PDF, person::Person, postgres::Database, process::Process, tus::Tus,
+    client::perform,
+    directory::Directory,
+    files::PDF,
+    id,
+    machine::{self, Share},
+    person::Person,
+    postgres::Database,
+    process::Process,
+    s3::S3,
+    tus::Tus,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -23,19 +34,27 @@ struct Scene {
     group: String,
     database: Database,
     directory: Directory,
+    s3: S3,
+    /// The machine, of which nobody else may have so much that pieces pile up.
+    _machine: Arc<Share>,
 }
 
 /// How files come in.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Way {
     InForms,
     InParts,
+    Directly,
 }
 
 impl Scene {
-    async fn set() -> Self {
+    async fn set(way: Way) -> Self {
+        let machine = machine::alone().await;
         let (database, directory) = (Database::create().await, Directory::create());
-        let settings = [("DATABASE_URL", database.url()), ("COLLOQUY_DATA_DIR", directory.text())];
+        let s3 = S3::start().await;
+        let url = s3.url();
+        let mut settings = vec![("DATABASE_URL", database.url()), ("COLLOQUY_DATA_DIR", directory.text())];
+        settings.extend(matches!(way, Way::Directly).then_some(("COLLOQUY_STORAGE_URL", url.as_str())));
         let before = Process::start(&settings).await;
         let ada = before.person("ada").await;
         let group = ada.opens_group_with([]).await;
@@ -43,7 +62,7 @@ impl Scene {
         // One that has not hashed her password: what that took may be given back at any time.
         let server = Process::start(&settings).await;
         let ada = ada.at(&server);
-        Self { server, ada, group, database, directory }
+        Self { server, ada, group, database, directory, s3, _machine: machine }
     }
 
     /// Brings in a file of this size, and answers with the status.
@@ -51,6 +70,7 @@ impl Scene {
         match way {
             Way::InForms => self.brings_in_a_form(file).await,
             Way::InParts => self.brings_in_parts(file).await,
+            Way::Directly => self.completes(&self.puts(file).await).await,
         }
     }
 
@@ -74,6 +94,22 @@ impl Scene {
             file.size
         );
         self.asks(&head, ("", file, "")).await
+    }
+
+    /// Puts a file into the store, and answers with the upload's path.
+    async fn puts(&self, file: &File) -> String {
+        let uploads = format!("/conversations/{}/attachments", self.group);
+        let announced = json!({"filename": "a.pdf", "size": file.size});
+        let presigned = self.ada.post(&format!("{uploads}/presign"), announced).await.expect(201);
+        let url = presigned["url"].as_str().expect("it has a URL");
+        let bytes = file.pieces().collect::<Vec<_>>().concat();
+        perform(self.ada.ask_anywhere(Method::PUT, url).body(bytes)).await.expect(200);
+        format!("{uploads}/{}", id(&presigned))
+    }
+
+    async fn completes(&self, upload: &str) -> u16 {
+        let head = format!("POST /api/v1{upload}/complete HTTP/1.1\r\ncontent-length: 0\r\n");
+        self.asks(&head, ("", &File { nth: 0, size: 0 }, "")).await
     }
 
     /// Sends a request as fast as the server reads it.
@@ -118,9 +154,20 @@ impl Scene {
             assert!(matches!(self.brings(way, &File { nth, size: PIECE }).await, 200..300));
         }
         let files: Vec<_> = (0..50).map(|nth| File { nth, size: 10 * MIB }).collect();
+        if way == Way::Directly {
+            let mut uploads = Vec::new();
+            for file in &files {
+                uploads.push(self.puts(file).await);
+            }
+            self.stays_flat_while(join_all(uploads.iter().map(|upload| self.completes(upload)))).await;
+        } else {
+            self.stays_flat_while(join_all(files.iter().map(|file| self.brings(way, file)))).await;
+        }
+    }
+
+    async fn stays_flat_while(&self, coming: impl Future<Output = Vec<u16>>) {
         let before = self.memory();
 
-        let coming = join_all(files.iter().map(|file| self.brings(way, file)));
         let (most, statuses) = self.most_until(coming).await;
 
         assert!(statuses.iter().all(|status| matches!(status, 200..300)), "{statuses:?}");
@@ -131,7 +178,7 @@ impl Scene {
 
     async fn end(self) {
         self.server.stop().await;
-        drop((self.database, self.directory));
+        drop((self.database, self.directory, self.s3));
     }
 }
 
@@ -156,14 +203,21 @@ impl File {
 
 #[tokio::test]
 async fn memory_stays_flat_while_fifty_files_of_ten_mebibytes_come_in_forms() {
-    let scene = Scene::set().await;
+    let scene = Scene::set(Way::InForms).await;
     scene.stays_flat(Way::InForms).await;
     scene.end().await;
 }
 
 #[tokio::test]
 async fn memory_stays_flat_while_fifty_files_of_ten_mebibytes_come_in_parts() {
-    let scene = Scene::set().await;
+    let scene = Scene::set(Way::InParts).await;
     scene.stays_flat(Way::InParts).await;
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn memory_stays_flat_while_fifty_files_of_ten_mebibytes_are_taken_from_the_store() {
+    let scene = Scene::set(Way::Directly).await;
+    scene.stays_flat(Way::Directly).await;
     scene.end().await;
 }
