@@ -153,7 +153,7 @@ async fn a_wrong_password_and_a_name_that_nobody_has_are_refused_alike() {
 
 #[tokio::test]
 async fn a_name_that_nobody_has_takes_as_long_as_a_wrong_password() {
-    let _machine = machine::alone().await;
+    let _machine = machine::most().await;
     let server = TestServer::start().await;
     server.person("ada").await;
     // The least of several, which what else the machine does can only lengthen.

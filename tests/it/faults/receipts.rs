@@ -187,7 +187,7 @@ async fn receipts_that_were_lost_while_the_database_was_away_too_are_heard_once_
 #[tokio::test]
 async fn a_cursor_of_which_nobody_knows_whether_it_was_committed_is_told_once_that_can_be_seen() {
     // Nobody else may keep this test from looking in time.
-    let _machine = machine::alone().await;
+    let _machine = machine::most().await;
     let database = Database::create().await;
     let network = Proxy::to(Target::Socket(database.socket())).await;
     let server = Process::start(&[("DATABASE_URL", &database.url_over(network.address))]).await;

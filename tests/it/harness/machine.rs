@@ -1,4 +1,5 @@
-//! The machine that all tests share. Most use it beside one another; those that measure it, or need most of it, have it alone.
+//! The machine that all tests share. Most use it beside one another; those that measure it, or need most of it, have at most
+//! one other beside them, as if tests ran in two threads.
 //!
 //! Invariant: a test asks for its share once, whatever it starts, so that no two tests wait for each other; and gives it back
 //! however it ends.
@@ -12,6 +13,8 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 /// More than there are tests at once.
 const WHOLE: u32 = 1_000;
+/// All but what one other test has.
+const MOST: u32 = WHOLE - 1;
 
 static MACHINE: Semaphore = Semaphore::const_new(WHOLE as usize);
 
@@ -24,19 +27,19 @@ thread_local! {
 #[derive(Debug, Default)]
 pub struct Share(OnceCell<SemaphorePermit<'static>>);
 
-/// Waits until nobody has the machine alone, unless that is this test. Whatever a test starts holds this.
+/// Waits until there is room beside those who have most of the machine. Whatever a test starts holds this.
 pub async fn share() -> Arc<Share> {
     take(1).await
 }
 
-/// Waits until no other test uses the machine; to be called before anything is started.
-pub async fn alone() -> Arc<Share> {
-    assert_eq!(HELD.with_borrow(Weak::strong_count), 0, "who has a share of the machine can't wait for all of it");
-    take(WHOLE).await
+/// Waits until at most one other test uses the machine; to be called before anything is started.
+pub async fn most() -> Arc<Share> {
+    assert_eq!(HELD.with_borrow(Weak::strong_count), 0, "who has a share of the machine can't wait for most of it");
+    take(MOST).await
 }
 
 async fn take(parts: u32) -> Arc<Share> {
-    // Whoever asks next on this thread waits for the same, which came earlier than any other's wish to be alone.
+    // Whoever asks next on this thread waits for the same, which came earlier than any other's wish for most of it.
     let share = HELD.with_borrow_mut(|held| {
         held.upgrade().unwrap_or_else(|| {
             let share = Arc::default();

@@ -72,7 +72,7 @@ async fn what_would_take_all_memory_or_time_is_refused_with_the_reason() {
 
 #[tokio::test]
 async fn messages_go_on_while_large_pictures_are_looked_at() {
-    let _machine = machine::alone().await;
+    let _machine = machine::most().await;
     let server = TestServer::with(|settings| settings.attachment_bytes = 64 * 1024 * 1024).await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let group = ada.opens_group_with([&bob]).await;

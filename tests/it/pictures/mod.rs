@@ -68,7 +68,7 @@ async fn what_a_camera_says_is_gone_and_the_picture_stands_upright() {
 
 #[tokio::test]
 async fn smaller_pictures_are_there_at_once_where_there_is_something_to_make_smaller() {
-    let _machine = machine::alone().await;
+    let _machine = machine::most().await;
     let server = TestServer::start().await;
     let ada = server.person("ada").await;
     let group = ada.opens_group_with([]).await;
@@ -144,7 +144,7 @@ async fn what_moves_goes_on_moving_and_has_a_still_one_beside_it() {
 
 #[tokio::test]
 async fn large_pictures_are_made_smaller_unless_the_rules_keep_them() {
-    let _machine = machine::alone().await;
+    let _machine = machine::most().await;
     let large = photo(&jpeg(&noise(5000, 400), 95), 1);
     let directory = Directory::create();
     let file = directory.path().join("rules.toml");

@@ -49,7 +49,7 @@ enum Way {
 
 impl Scene {
     async fn set(way: Way) -> Self {
-        let machine = machine::alone().await;
+        let machine = machine::most().await;
         let (database, directory) = (Database::create().await, Directory::create());
         let s3 = S3::start().await;
         let url = s3.url();
