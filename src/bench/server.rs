@@ -130,7 +130,8 @@ impl Server {
         let url = database.pool().connect_options().to_url_lossy();
         database.close(Duration::ZERO).await;
         let (database_url, jwt_secret) = (Some(url.as_str().parse()?), Some(target.secret.parse()?));
-        Self::start(&env::current_exe()?, &Settings { database_url, jwt_secret, ..target.settings.clone() }).await
+        let settings = Settings { database_url, jwt_secret, ..target.settings.clone() };
+        Self::start(&settings.program, &settings).await
     }
 
     /// Stops it, and removes what it left.

@@ -5,7 +5,6 @@ mod contracts;
 mod doctor;
 mod media;
 mod migrate;
-mod pixels;
 mod policy;
 mod reindex;
 mod serve;
@@ -25,7 +24,7 @@ use self::{
     policy::PolicyCommand,
     user::{TokenCommand, UserCommand},
 };
-use crate::{boot, config::settings::Settings, domain::error::Error};
+use crate::{boot, config::settings::Settings, domain::error::Error, media::pictures::apart};
 
 /// A chat backend for app teams: people, conversations and messages over REST and WebSockets, all in PostgreSQL.
 #[derive(Parser)]
@@ -106,7 +105,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Policy(command) => runtime()?.block_on(policy::policy(cli.settings, command)),
         Command::Media(command) => runtime()?.block_on(media::media(cli.settings, command)),
         Command::Token(command) => runtime()?.block_on(user::token(cli.settings, command)),
-        Command::Pixels { seconds } => pixels::pixels(seconds),
+        Command::Pixels { seconds } => apart::answer(seconds),
         Command::Bench(command) => bench::bench(&cli.settings, &command),
     }
 }
