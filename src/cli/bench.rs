@@ -1,7 +1,6 @@
 //! `colloquy bench`.
 
 use std::{
-    env,
     io::{self, Write},
     process::ExitCode,
 };
@@ -50,7 +49,7 @@ pub fn bench(settings: &Settings, command: &BenchCommand) -> anyhow::Result<Exit
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let own = match command.url {
             Some(_) => None,
-            None => Some(Server::start(&env::current_exe()?, settings).await?),
+            None => Some(Server::start(&settings.program, settings).await?),
         };
         let target = match (&own, &command.url) {
             (Some(own), _) => own.target.clone(),
@@ -70,11 +69,8 @@ pub fn bench(settings: &Settings, command: &BenchCommand) -> anyhow::Result<Exit
 
 /// Carries out the scenarios, and prints what each gave; whether all was right.
 async fn measure(target: &Target, command: &BenchCommand) -> anyhow::Result<bool> {
-    // Two nodes need more than this machine may have, so they must be asked for.
-    let all = || Scenario::value_variants().iter().copied().filter(|scenario| *scenario != Scenario::Nodes).collect();
-    let scenarios = if command.scenarios.is_empty() { all() } else { command.scenarios.clone() };
     let mut all_right = true;
-    for scenario in scenarios {
+    for scenario in wanted(&command.scenarios) {
         for report in bench::run(scenario, target, &command.load).await? {
             all_right &= report.is_right();
             let mut out = io::stdout().lock();
@@ -86,4 +82,38 @@ async fn measure(target: &Target, command: &BenchCommand) -> anyhow::Result<bool
         }
     }
     Ok(all_right)
+}
+
+/// The scenarios that are named, or else all but two nodes, which need more than this machine may have.
+fn wanted(named: &[Scenario]) -> Vec<Scenario> {
+    if named.is_empty() {
+        return Scenario::value_variants().iter().copied().filter(|scenario| *scenario != Scenario::Nodes).collect();
+    }
+    named.to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Asked {
+        #[command(flatten)]
+        command: BenchCommand,
+    }
+
+    #[test]
+    fn where_no_scenario_is_named_all_are_measured_that_need_nothing_else() {
+        let names = |arguments: &[&str]| {
+            let asked = Asked::try_parse_from([&["bench"], arguments].concat()).unwrap().command;
+            let names = wanted(&asked.scenarios).into_iter().map(|scenario| scenario.to_possible_value().unwrap());
+            names.map(|value| value.get_name().to_owned()).collect::<Vec<_>>()
+        };
+
+        let all = ["send", "hot", "fanout", "idle", "history", "list", "search", "index", "pictures", "connect"];
+        assert_eq!(names(&[]), all);
+        assert_eq!(names(&["nodes", "send"]), ["nodes", "send"]);
+    }
 }
