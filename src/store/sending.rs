@@ -63,10 +63,12 @@ pub struct Facts {
 /// there already. Each part is found by itself, by its whole key, and says that there is but one of it: so no statistics can
 /// lead to a plan that reads all members of a group, or all people, for each message.
 macro_rules! select_facts {
-    ($with:literal, $is_current:literal, $join:literal, $($argument:expr),+) => {
+    ($with:literal, $is_current:literal, $join:literal, $asked:expr, $now:expr) => {
         sqlx::query_as!(
             Row,
-            "with " + $with + r#"found as materialized (
+            "with "
+                + $with
+                + r#"found as materialized (
                 select message.*
                 from unnest($3::uuid[], $4::uuid[]) as wanted(conversation_id, id)
                 cross join lateral (
@@ -76,7 +78,9 @@ macro_rules! select_facts {
                     from messages
                     where conversation_id = wanted.conversation_id and id = wanted.id
                     limit 1) as message)
-            select speaker.ord as "ord?","# + $is_current + r#" as "is_current?",
+            select speaker.ord as "ord?","#
+                + $is_current
+                + r#" as "is_current?",
                    conversation.kind as "kind?: ConversationKind",
                    member.role as "role?: Role",
                    conversation.category as "category?",
@@ -122,11 +126,17 @@ macro_rules! select_facts {
                 join users person on person.id = other.user_id
                 where conversation.kind = 'direct'
                   and other.conversation_id = speaker.conversation_id and other.user_id <> speaker.sender_id
-                limit 1) as peer on true"# + $join + r#"
+                limit 1) as peer on true"#
+                + $join
+                + r#"
             -- Neither has to do with the other: the one kind of rows comes after the other.
             full join found on false
             "#,
-            $($argument),+
+            &$asked.conversations,
+            &$asked.senders,
+            &$asked.message_conversations,
+            &$asked.messages,
+            $now
         )
     };
 }
@@ -134,16 +144,7 @@ macro_rules! select_facts {
 /// Answers all questions, in their order.
 pub async fn facts(db: &mut PgConnection, questions: &[Question], now: Time) -> sqlx::Result<Vec<Option<Facts>>> {
     let asked = Asked::of(questions);
-    let rows = select_facts!(
-        "",
-        "true",
-        "",
-        &asked.conversations,
-        &asked.senders,
-        &asked.message_conversations,
-        &asked.messages,
-        now
-    );
+    let rows = select_facts!("", "true", "", asked, now);
     Ok(asked.answer(questions, rows.fetch_all(db).await?))
 }
 
@@ -166,10 +167,7 @@ pub async fn lock(db: &mut PgConnection, questions: &[Question], now: Time) -> s
         "locked.head_seq is not distinct from conversation.head_seq",
         "
             left join locked on locked.id = speaker.conversation_id",
-        &asked.conversations,
-        &asked.senders,
-        &asked.message_conversations,
-        &asked.messages,
+        asked,
         now
     );
     let rows = rows.fetch_all(&mut *db).await?;
