@@ -78,7 +78,7 @@ async fn messages_go_on_while_large_pictures_are_looked_at() {
     let group = ada.opens_group_with([&bob]).await;
     let large: Vec<_> = (0..3)
         .map(|nth| {
-            let mut picture = RgbImage::new(1_500, 1_500);
+            let mut picture = RgbImage::new(2_500, 2_500);
             picture.put_pixel(nth, nth, image::Rgb([255; 3]));
             coded(&picture, ImageFormat::Png)
         })

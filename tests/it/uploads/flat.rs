@@ -34,7 +34,7 @@ struct Scene {
     group: String,
     database: Database,
     directory: Directory,
-    s3: S3,
+    s3: Option<S3>,
     /// The machine, of which nobody else may have so much that pieces pile up.
     _machine: Arc<Share>,
 }
@@ -51,10 +51,10 @@ impl Scene {
     async fn set(way: Way) -> Self {
         let machine = machine::most().await;
         let (database, directory) = (Database::create().await, Directory::create());
-        let s3 = S3::start().await;
-        let url = s3.url();
+        let s3 = if way == Way::Directly { Some(S3::start().await) } else { None };
+        let url = s3.as_ref().map(S3::url);
         let mut settings = vec![("DATABASE_URL", database.url()), ("COLLOQUY_DATA_DIR", directory.text())];
-        settings.extend(matches!(way, Way::Directly).then_some(("COLLOQUY_STORAGE_URL", url.as_str())));
+        settings.extend(url.as_ref().map(|url| ("COLLOQUY_STORAGE_URL", url.as_str())));
         let before = Process::start(&settings).await;
         let ada = before.person("ada").await;
         let group = ada.opens_group_with([]).await;
