@@ -25,9 +25,9 @@ use crate::{
         user::{Caller, User},
     },
     media::{
-        pictures, sniff,
         staging::Staged,
         vault::{Manner, Reading},
+        workshop::Wish,
     },
     store::{attachments, avatars, users},
 };
@@ -161,12 +161,8 @@ async fn replace_own(ctx: &Context, caller: &Caller, avatar: Option<BlobId>) -> 
 
 /// Makes the squares and puts them into the vault, under a name that is written down first.
 async fn deposit(ctx: &Context, upload: Upload, filename: String) -> Result<BlobId> {
-    let mut file = upload.staged.complete()?.file;
-    let squares = ctx.media.open(move |program| {
-        let file_type = sniff::type_of(&mut file, &filename)?;
-        pictures::avatar(&mut file, file_type, program)
-    });
-    let squares = squares.await?;
+    let file = upload.staged.complete()?.file;
+    let squares = ctx.media.look(file, &filename, Wish::Avatar).await?.finish().await?.thumbnails;
     let id = claim_place(ctx, ctx.clock.now() + PATIENCE).await?;
     let manner = Manner { content_type: "image/webp".to_owned(), disposition: "inline".to_owned() };
     for (side, square) in squares {

@@ -24,7 +24,7 @@ use self::{
     policy::PolicyCommand,
     user::{TokenCommand, UserCommand},
 };
-use crate::{boot, config::settings::Settings, domain::error::Error, media::pictures::apart};
+use crate::{boot, config::settings::Settings, domain::error::Error, media::workshop};
 
 /// A chat backend for app teams: people, conversations and messages over REST and WebSockets, all in PostgreSQL.
 #[derive(Parser)]
@@ -61,11 +61,11 @@ enum Command {
     Media(MediaCommand),
     /// Print an access token for trying things out as somebody.
     Token(TokenCommand),
-    /// Read the pixels of a picture at standard input, for a server that would rather not.
+    /// Look into the file at standard input, for a server that would rather not.
     #[command(hide = true)]
-    Pixels {
-        /// How many seconds that may take.
-        seconds: u64,
+    Look {
+        /// What for, as a server says it.
+        order: String,
     },
     /// Measure how fast a server is on this machine, and check everything that it answers.
     Bench(BenchCommand),
@@ -105,7 +105,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Policy(command) => runtime()?.block_on(policy::policy(cli.settings, command)),
         Command::Media(command) => runtime()?.block_on(media::media(cli.settings, command)),
         Command::Token(command) => runtime()?.block_on(user::token(cli.settings, command)),
-        Command::Pixels { seconds } => apart::answer(seconds),
+        Command::Look { order } => workshop::answer(&order),
         Command::Bench(command) => bench::bench(&cli.settings, &command),
     }
 }

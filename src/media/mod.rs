@@ -1,19 +1,18 @@
 //! Files: taking them in, telling what they are, and keeping their bytes; and pages of others. Invariant: this room knows
 //! bytes, and nothing of who may see them.
 
-pub mod examine;
-pub mod pictures;
-pub mod probe;
+mod pictures;
+mod probe;
 pub mod sniff;
 pub mod staging;
 pub mod vault;
 pub mod web;
-mod workshop;
+pub mod workshop;
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -22,7 +21,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::domain::error::{Error, Result};
 use staging::{Room, Staged};
 use vault::Vault;
-use workshop::Workshop;
+use workshop::{Looking, Wish, Workshop};
 
 /// Files that are fetched from the vault at once, at most: each takes memory.
 const FETCHES_AT_ONCE: usize = 1;
@@ -36,15 +35,14 @@ pub struct Media {
     room: Room,
     fetches: Semaphore,
     workshop: Workshop,
-    program: Arc<Path>,
 }
 
 impl Media {
     /// Files come in through a directory of this machine, on their way to the vault, as many at once as there is room for.
-    /// What could bring down the one who reads it is read by this program, which must be that of this server.
+    /// What is inside of them is read by this program, which must be that of this server.
     pub fn new(vault: Vault, staging: PathBuf, room: Room, program: &Path) -> Self {
         let fetches = Semaphore::new(FETCHES_AT_ONCE);
-        Self { vault, staging, room, fetches, workshop: Workshop::open(), program: program.into() }
+        Self { vault, staging, room, fetches, workshop: Workshop::open(program) }
     }
 
     /// A place for a file of at most so many bytes that comes in; it is gone with the process, whatever happens.
@@ -57,11 +55,12 @@ impl Media {
         Ok(self.fetches.acquire().await.context("fetching never ends")?)
     }
 
-    /// Does work on a file apart from the threads that serve clients, and never much of it at once. It hears of the program that
-    /// may do some of it.
-    pub async fn open<T: Send + 'static>(&self, work: impl FnOnce(&Path) -> Result<T> + Send + 'static) -> Result<T> {
-        let program = Arc::clone(&self.program);
-        self.workshop.work(move || work(&program)).await
+    /// Has a file that is called so looked into from its beginning, beside all others; answers as soon as its type is known.
+    pub async fn look(&self, file: File, name: &str, wish: Wish) -> Result<Looking> {
+        if file.metadata().map_err(trouble)?.len() == 0 {
+            return Err(Error::field("file", "empty", "The file is empty."));
+        }
+        self.workshop.look(file, name, wish).await
     }
 }
 

@@ -41,6 +41,54 @@ async fn a_voice_note_carries_how_long_it_plays_and_how_it_sounds() {
 }
 
 #[tokio::test]
+async fn sound_that_would_take_all_memory_is_taken_and_brings_nothing_down() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let greedy = greedy_vorbis();
+    assert!(greedy.len() < 8_000);
+
+    let uploaded = uploads(&ada, &group, "greedy.ogg", &greedy).await.expect(201);
+
+    assert_eq!((&uploaded["kind"], &uploaded["mime_type"]), (&json!("audio"), &json!("audio/ogg")));
+    assert_eq!((uploaded.get("duration_ms"), uploaded.get("waveform")), (None, None));
+    let voice = uploads(&ada, &group, "voice.ogg", &media("voice.ogg")).await.expect(201);
+    assert!(plays_about(&voice, 2_000), "{voice:#}");
+}
+
+/// Sound whose decoder is told to make ready 256 books of 131,072 words each (Vorbis I, 3.2.1), which takes some 30 GB.
+fn greedy_vorbis() -> Vec<u8> {
+    let mut bits = Vec::new();
+    let mut put = |value: u64, count: usize| bits.extend((0..count).map(|bit| value >> bit & 1 == 1));
+    put(255, 8);
+    for _ in 0..256 {
+        // How a book begins; one dimension, all words in order and 17 bits long, and nothing to look up.
+        for (value, count) in [(0x56_4342, 24), (1, 16), (131_072, 24), (1, 1), (16, 5), (131_072, 18), (0, 4)] {
+            put(value, count);
+        }
+    }
+    let books: Vec<u8> =
+        bits.chunks(8).map(|byte| byte.iter().rev().fold(0, |all, bit| all << 1 | u8::from(*bit))).collect();
+    let rate = 8_000_u32.to_le_bytes();
+    let head = [b"\x01vorbis\0\0\0\0\x01", &rate[..], &[0; 12], b"\xb8\x01"].concat();
+    let words = [b"\x03vorbis", &[0; 8][..], b"\x01"].concat();
+    let setup = [b"\x05vorbis", &books[..], b"\x01"].concat();
+    [page(2, 0, &head), page(0, 1, &words), page(0, 2, &setup)].concat()
+}
+
+/// A page of an Ogg stream that holds one packet (RFC 3533, 6).
+fn page(flags: u8, number: u8, packet: &[u8]) -> Vec<u8> {
+    let lacing = [vec![255; packet.len() / 255], vec![(packet.len() % 255) as u8]].concat();
+    let head = [b"OggS\0", &[flags][..], &[0; 8], b"\x05\0\0\0", &[number, 0, 0, 0], &[0; 4], &[lacing.len() as u8]];
+    let mut page = [&head.concat(), &lacing, packet].concat();
+    let checksum = page.iter().fold(0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte) << 24, |sum, _| sum << 1 ^ if sum >> 31 == 1 { 0x04c1_1db7 } else { 0 })
+    });
+    page[22..26].copy_from_slice(&checksum.to_le_bytes());
+    page
+}
+
+#[tokio::test]
 async fn what_the_server_cannot_hear_its_uploader_may_say() {
     let server = TestServer::start().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;

@@ -26,9 +26,8 @@ use crate::{
         user::Caller,
     },
     media::{
-        examine::{Examined, examine},
-        sniff,
         staging::{Complete, Staged},
+        workshop::{Examined, Wish},
     },
     store::attachments,
 };
@@ -155,8 +154,9 @@ pub async fn keep(
 ) -> Result<Uploaded> {
     check_waveform(&said.waveform)?;
     let said = Said { filename: clean_filename(&said.filename), ..said };
-    let (mut file, name) = (complete.again()?, said.filename.clone());
-    let file_type = ctx.media.open(move |_| sniff::type_of(&mut file, &name)).await?;
+    let wish = Wish::All(ctx.rulebook.rules().pictures);
+    let looking = ctx.media.look(complete.again()?, &said.filename, wish).await?;
+    let file_type = looking.file_type();
     let mut stored = StoredAttachment {
         attachment: Attachment {
             id: said.id.unwrap_or_else(AttachmentId::new_v7),
@@ -173,12 +173,12 @@ pub async fn keep(
         message_seq: None,
         created_at: ctx.clock.now(),
     };
-    // The bytes may be there already: then nothing is put into the vault, unless they are removed meanwhile.
+    // The bytes may be there already: then nothing is put into the vault, unless they are removed meanwhile; and where files
+    // of this type are refused, nobody need look any further.
     if let Some(uploaded) = record(ctx, caller, (&mut stored, complete.size), true).await? {
         return Ok(uploaded);
     }
-    let (mut file, pictures) = (complete.again()?, ctx.rulebook.rules().pictures);
-    let examined = ctx.media.open(move |program| examine(&mut file, file_type, pictures, program)).await?;
+    let examined = looking.finish().await?;
     let recorded = match deposit(ctx, &mut stored, &complete, examined).await {
         Ok(()) => record(ctx, caller, (&mut stored, complete.size), false).await,
         Err(error) => Err(error),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{redaction::Redaction, sizes::Sizes};
 use crate::domain::{attachment::AttachmentKind, clock::Time, limits::Limit};
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 
 /// The category that stands for all that have no rules of their own, and for none.
 pub const ANY_OTHER: &str = "*";
@@ -45,7 +46,7 @@ pub struct Rules {
 }
 
 /// How large pictures are kept. What tells of the one who took them is kept by no rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Keep {
     /// As large as screens show them.
     #[default]

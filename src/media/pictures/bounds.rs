@@ -14,8 +14,6 @@ pub const AVIF_PARTS: u64 = 100_000;
 pub const SIDE: u32 = 16_383;
 /// Bytes of pixels while they are read.
 pub const MEMORY: u64 = 256 * 1024 * 1024;
-/// Bytes that a process may take that reads the pixels of one: several times what these are.
-pub const MEMORY_APART: u64 = 1024 * 1024 * 1024;
 /// Frames of a moving picture, however small they are.
 pub const FRAMES: usize = 2_000;
 /// Pixels of a progressive JPEG times how often it goes over them: as many as the largest takes to come in ten scans.
@@ -45,11 +43,6 @@ impl Deadline {
 
     pub(super) fn within(time: Duration) -> Self {
         Self(workshop::Deadline::within(time))
-    }
-
-    /// The seconds that are left, and the one that has begun.
-    pub(super) fn seconds_left(self) -> u64 {
-        self.0.left().as_secs() + 1
     }
 
     /// Refuses to go on once the time is over.

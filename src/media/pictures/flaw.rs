@@ -3,17 +3,17 @@
 use std::io;
 
 use image::ImageError;
+use serde::{Deserialize, Serialize};
 
 use super::bounds;
 use crate::domain::error::Error;
 
-/// Why a picture is not taken. A process that looks at one says it by its exit code, apart from those that others give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr, thiserror::Error)]
-#[repr(u8)]
+/// Why a picture is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Flaw {
     /// It ends before it should.
     #[error("The picture is cut off.")]
-    Truncated = 40,
+    Truncated,
     /// It is not what it begins as.
     #[error("The picture is damaged.")]
     Broken,

@@ -67,7 +67,8 @@ impl Pixels {
         Some(Self { image, profile })
     }
 
-    /// The same, for somebody else to read.
+    /// The same, to be looked at one by one.
+    #[cfg(test)]
     pub(super) fn into_rgba(self) -> (Vec<u8>, Option<Vec<u8>>) {
         (self.image.into_rgba8().into_raw(), self.profile)
     }

@@ -21,7 +21,7 @@ use crate::domain::attachment::{AttachmentKind, Details, FileType};
 /// How long looking into one file may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Looks into a file of this type. Takes a core for a moment: to be called through `Media::open`.
+/// Looks into a file of this type. To be called in a process of its own, for its parsers bound neither memory nor time.
 pub fn details(file: &File, file_type: FileType) -> Details {
     attempt(|| match file_type.kind {
         AttachmentKind::Audio | AttachmentKind::VoiceNote => playing::sound(Patient::with(file)?),
@@ -112,7 +112,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
-        let file_type = sniff::type_of(&mut file, name).ok()?;
+        let file_type = sniff::type_of(&mut file, sniff::ending(name).as_deref()).ok()?;
         Some((file_type.mime_type, details(&file, file_type)))
     }
 

@@ -140,6 +140,9 @@ async fn what_moves_goes_on_moving_and_has_a_still_one_beside_it() {
         assert_eq!(seen(&still).dimensions(), (320, 240), "{name}");
         assert!(!contains(&still, "ANIM"), "{name}");
     }
+    let small = uploads(&ada, &group, "dot.gif", &moving_gif(20, 10, 3)).await.expect(201);
+    let still = bytes(&server.client, &small["thumbnail_url"]).await;
+    assert_eq!(seen(&still).dimensions(), (20, 10), "a small one has a still one, too");
 }
 
 #[tokio::test]

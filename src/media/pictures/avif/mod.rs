@@ -1,4 +1,5 @@
-//! The pixels of AVIF. Invariant: called only in a process of its own (`apart`), or on files that are known to be good.
+//! The pixels of AVIF. Invariant: called only in a process of its own, which it may bring down, or on files that are known
+//! to be good.
 
 mod canvas;
 mod frame;
