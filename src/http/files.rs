@@ -24,7 +24,7 @@ use crate::{
     domain::{
         attachment::Rendition,
         error::Error,
-        ids::{AttachmentId, UserId},
+        ids::{AttachmentId, ConversationId, UserId},
     },
 };
 
@@ -37,6 +37,8 @@ pub fn routes(config: &mut ServiceConfig) {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LinkQuery {
+    /// Where the file is.
+    conversation: ConversationId,
     /// Whom it was given to.
     user: UserId,
     /// Until when it is good, in seconds since 1970.
@@ -62,8 +64,9 @@ async fn read_file(
 ) -> Result<HttpResponse, Problem> {
     let (id, name) = path.0;
     let rendition = Rendition::named(&name).ok_or(Error::NotFound("file"))?;
-    let LinkQuery { user, expires, signature } = query.0;
-    let shown = serve::follow(&ctx, &Link { id, rendition, user_id: user, expires, signature }).await?;
+    let LinkQuery { conversation: conversation_id, user: user_id, expires, signature } = query.0;
+    let link = Link { conversation_id, id, rendition, user_id, expires, signature };
+    let shown = serve::follow(&ctx, &link).await?;
     let tag = EntityTag::new_strong(shown.tag());
     if has_it_already(&request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header(ETag(tag)).finish());

@@ -164,7 +164,8 @@ pub async fn twin(
     Ok(row.fetch_optional(db).await?.map(StoredAttachment::from))
 }
 
-/// Those of these files that a person may see now: in a message that they may see, or their own and in none.
+/// Those of these files that a person may see now: in a message that they may see, or their own and in none. Where others chose
+/// the same id for files of theirs, one's own come first, and then those that were there before.
 pub async fn visible(
     db: &mut PgConnection,
     user: UserId,
@@ -183,7 +184,8 @@ pub async fn visible(
                    and (message.expires_at is null or message.expires_at > $3)
                    and not exists (select from hidden_messages hidden
                                    where hidden.conversation_id = message.conversation_id and hidden.user_id = $1
-                                     and hidden.message_seq = message.seq))",
+                                     and hidden.message_seq = message.seq))
+         order by attachment.uploader_id <> $1, attachment.created_at, attachment.conversation_id",
         user.0,
         ids as &[AttachmentId],
         now
@@ -222,21 +224,21 @@ pub async fn remove_of_messages(
     .await
 }
 
-/// Removes one file that neither a message nor a plan has.
+/// Removes some of these files that neither a message nor a plan has.
 pub async fn remove_untaken(
     db: &mut PgConnection,
     conversation: ConversationId,
-    id: AttachmentId,
+    ids: &[AttachmentId],
 ) -> sqlx::Result<Vec<Removed>> {
     sqlx::query_as!(
         Removed,
         r#"
         delete from attachments
-        where conversation_id = $1 and id = $2 and message_seq is null and plan_id is null
+        where conversation_id = $1 and id = any($2) and message_seq is null and plan_id is null
         returning uploader_id as "uploader_id: UserId", size, blob_id as "blob_id: BlobId"
         "#,
         conversation.0,
-        id.0,
+        ids as &[AttachmentId],
     )
     .fetch_all(db)
     .await

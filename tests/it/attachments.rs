@@ -228,3 +228,28 @@ async fn the_quota_is_exact_under_parallel_uploads() {
     uploads(&ada, &group, "a.txt", b"0123456789").await.expect(201);
     uploads(&ada, &group, "b.txt", b"0123456789").await.refused(409, "limit_reached");
 }
+
+#[tokio::test]
+async fn a_file_elsewhere_under_the_same_id_is_not_taken_for_it() {
+    let server = server().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    let (group, trap) = (ada.opens_group_with([&bob, &eve]).await, eve.opens_group_with([&ada, &bob]).await);
+    let file_id = new_id();
+    let shared = json!({"attachment_ids": [file_id]});
+    uploads_as(&ada, &group, &file_id, PDF).await.expect(201);
+    ada.sends(&group, shared.clone()).await.expect(201);
+    let path = format!("/attachments/{file_id}");
+    let before = bob.get(&path).await.expect(200);
+
+    uploads_as(&eve, &trap, &file_id, b"%PDF-1.4 other").await.expect(201);
+    eve.sends(&trap, shared).await.expect(201);
+
+    let after = bob.get(&path).await.expect(200);
+    assert_eq!((&after["conversation_id"], &after["size"]), (&json!(group), &json!(PDF.len())));
+    for url in [&before["url"], &after["url"]] {
+        assert_eq!(read(&server.client, url, &[]).await.body.as_str(), str::from_utf8(PDF).ok());
+    }
+    let eves = eve.get(&path).await.expect(200);
+    assert_eq!(eves["conversation_id"], trap, "one's own comes first");
+    assert_eq!(read(&server.client, &eves["url"], &[]).await.body.as_str(), Some("%PDF-1.4 other"));
+}

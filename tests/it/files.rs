@@ -24,7 +24,7 @@ async fn a_url_ends_with_its_time_the_membership_and_the_message() {
     read(&server.client, &early, &[]).await.refused(404, "not_found");
 
     let name = "original";
-    let proof = format!("user={}&expires=9999999999&signature=x", bob.id);
+    let proof = format!("conversation={group}&user={}&expires=9999999999&signature=x", bob.id);
     server.client.get(&format!("/files/{}/{name}?{proof}", id(&uploaded))).await.refused(404, "not_found");
 
     let fresh = url(bob.get(&path).await.expect(200));

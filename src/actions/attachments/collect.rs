@@ -22,9 +22,12 @@ const AT_ONCE: i64 = 100;
 /// Takes back a file of one's own that no message took.
 pub async fn take_back(ctx: &Context, caller: &Caller, id: AttachmentId) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
-    let found = attachments::visible(&mut tx, caller.user_id, &[id], ctx.clock.now()).await?.pop();
-    let own = found.filter(|found| found.uploader_id == caller.user_id).ok_or(Error::NotFound("attachment"))?;
-    let removed = attachments::remove_untaken(&mut tx, own.conversation_id, id).await?;
+    let mut own = attachments::visible(&mut tx, caller.user_id, &[id], ctx.clock.now()).await?;
+    own.retain(|found| found.uploader_id == caller.user_id);
+    // Where one chose the same id twice, the one that no message has is meant.
+    own.sort_by_key(|found| found.message_seq.is_some());
+    let own = own.first().ok_or(Error::NotFound("attachment"))?;
+    let removed = attachments::remove_untaken(&mut tx, own.conversation_id, &[id]).await?;
     if removed.is_empty() {
         return Err(Conflict::AttachmentTaken.into());
     }

@@ -11,7 +11,7 @@ use crate::{
         attachment::{Attachment, Rendition, StoredAttachment},
         clock::Time,
         error::{Error, Result},
-        ids::{AttachmentId, UserId},
+        ids::{AttachmentId, ConversationId, UserId},
         user::Caller,
     },
     media::vault::{Manner, Reading},
@@ -39,6 +39,8 @@ pub struct Signed {
 /// What a URL of ours says.
 #[derive(Clone, Debug)]
 pub struct Link {
+    /// Where the file is.
+    pub conversation_id: ConversationId,
     /// Which file.
     pub id: AttachmentId,
     /// Which of its renditions.
@@ -96,12 +98,14 @@ pub fn expiry(ctx: &Context) -> Time {
 pub async fn follow(ctx: &Context, link: &Link) -> Result<Shown> {
     let unknown = || Error::NotFound("file");
     let now = ctx.clock.now();
-    let says = says(link.id, link.rendition, link.user_id, link.expires);
+    let says = says((link.conversation_id, link.id), link.rendition, link.user_id, link.expires);
     if now.timestamp() >= link.expires || !ctx.links.is_signed(&says, &link.signature) {
         return Err(unknown());
     }
     let mut db = ctx.db.acquire().await?;
-    let stored = attachments::visible(&mut db, link.user_id, &[link.id], now).await?.pop().ok_or_else(unknown)?;
+    let visible = attachments::visible(&mut db, link.user_id, &[link.id], now).await?;
+    let is_meant = |stored: &StoredAttachment| stored.conversation_id == link.conversation_id;
+    let stored = visible.into_iter().find(is_meant).ok_or_else(unknown)?;
     let manner = manner(&stored.attachment, link.rendition);
     Ok(Shown { stored, manner, rendition: link.rendition })
 }
@@ -145,13 +149,20 @@ async fn url(
     if let Some(url) = ctx.media.vault.signed_url(stored.blob, rendition, &manner, LIFETIME).await? {
         return Ok(url);
     }
-    let (id, expires) = (stored.attachment.id, expires_at.timestamp());
-    let signature = ctx.links.sign(&says(id, rendition, user, expires));
+    let (conversation, id, expires) = (stored.conversation_id, stored.attachment.id, expires_at.timestamp());
+    let signature = ctx.links.sign(&says((conversation, id), rendition, user, expires));
     let base = ctx.settings.public_url.as_deref().unwrap_or_default();
     let name = rendition.name();
-    Ok(format!("{base}/api/v1/files/{id}/{name}?user={user}&expires={expires}&signature={signature}"))
+    let proof = format!("user={user}&expires={expires}&signature={signature}");
+    Ok(format!("{base}/api/v1/files/{id}/{name}?conversation={conversation}&{proof}"))
 }
 
-fn says(id: AttachmentId, rendition: Rendition, user: UserId, expires: i64) -> String {
-    format!("{id}/{}/{user}/{expires}", rendition.name())
+/// What is signed. Others may have chosen the same id for a file elsewhere, so its conversation is said, too.
+fn says(
+    (conversation, id): (ConversationId, AttachmentId),
+    rendition: Rendition,
+    user: UserId,
+    expires: i64,
+) -> String {
+    format!("{conversation}/{id}/{}/{user}/{expires}", rendition.name())
 }
