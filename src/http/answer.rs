@@ -26,6 +26,12 @@ impl<T> Answer<T> {
     pub fn created_if(is_new: bool, thing: T) -> Self {
         if is_new { Self::Created(thing) } else { Self::Ok(thing) }
     }
+
+    /// The answer to a retry of what made the thing: as at first, when it was new.
+    #[must_use]
+    pub fn as_at_first(self) -> Self {
+        if let Self::Ok(thing) = self { Self::Created(thing) } else { self }
+    }
 }
 
 impl<T: Serialize> Responder for Answer<T> {

@@ -11,6 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     answer::{Answer, Outcome},
     extract::{Ctx, Form, Json, Path, Signed, too_slow},
+    idempotency::Key,
     problem::Problem,
     unrouted,
 };
@@ -49,7 +50,8 @@ pub fn routes(config: &mut ServiceConfig) {
 ///
 /// Pictures are kept upright, without what a camera says of where, when and by whom they were taken, and made smaller where
 /// they are larger than screens show. All that there is to know of them is in this answer: nothing is added later.
-#[utoipa::path(tag = "attachments", request_body(content = UploadForm, content_type = "multipart/form-data"), responses(
+#[utoipa::path(tag = "attachments", params(Key),
+    request_body(content = UploadForm, content_type = "multipart/form-data"), responses(
     (status = 201, body = SignedAttachmentView),
     (status = 200, description = "The same was uploaded before.", body = SignedAttachmentView),
     (status = 507, description = "The store of files is full.")))]
@@ -58,10 +60,14 @@ async fn upload_attachment(
     ctx: Ctx,
     caller: Signed,
     id: Path<ConversationId>,
+    key: Key,
     form: Form,
 ) -> Outcome<SignedAttachmentView> {
-    let uploaded = receive(&ctx, &caller.0, id.0, form).await?;
-    Ok(show(&ctx, &caller.0, uploaded).await?)
+    let id_of_key = id_of_key(&caller.0, id.0, &key);
+    let uploaded = receive(&ctx, &caller.0, id.0, (id_of_key, form)).await?;
+    let answer = show(&ctx, &caller.0, uploaded).await?;
+    // Who says by a key that it is a retry is answered as at first.
+    Ok(if id_of_key.is_some() { answer.as_at_first() } else { answer })
 }
 
 /// Get a file, with fresh URLs to its bytes.
@@ -101,6 +107,11 @@ async fn delete_attachment(ctx: Ctx, caller: Signed, id: Path<AttachmentId>) -> 
     Ok(Answer::NoContent)
 }
 
+/// The id that a file gets where its request carries a key and brings no id: the same again for a retry.
+pub(super) fn id_of_key(caller: &Caller, conversation: ConversationId, key: &Key) -> Option<AttachmentId> {
+    Some(AttachmentId::of_words(&format!("{} {conversation} {}", caller.user_id, key.text()?)))
+}
+
 /// What a client is shown of a file that is in.
 pub(super) async fn show(
     ctx: &Ctx,
@@ -118,9 +129,9 @@ async fn receive(
     ctx: &Ctx,
     caller: &Caller,
     conversation: ConversationId,
-    Form { mut fields, least }: Form,
+    (id_of_key, Form { mut fields, least }): (Option<AttachmentId>, Form),
 ) -> Result<Uploaded, Problem> {
-    let (mut id, mut waveform) = (None, Vec::new());
+    let (mut id, mut waveform) = (id_of_key, Vec::new());
     while let Some(field) = fields.next().await {
         let mut field = field.map_err(|error| unreadable(&error))?;
         match field.name() {

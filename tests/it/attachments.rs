@@ -9,7 +9,7 @@ use super::{server, server_with};
 use crate::harness::{
     client::perform,
     each,
-    files::{PDF, keeps_only, kept, read, uploads, uploads_with},
+    files::{PDF, form, keeps_only, kept, read, uploads, uploads_with},
     id, new_id,
     person::Person,
     reply::Reply,
@@ -227,6 +227,25 @@ async fn the_quota_is_exact_under_parallel_uploads() {
     ada.delete(&format!("/attachments/{}", id(&kept[0].body))).await.expect(204);
     uploads(&ada, &group, "a.txt", b"0123456789").await.expect(201);
     uploads(&ada, &group, "b.txt", b"0123456789").await.refused(409, "limit_reached");
+}
+
+#[tokio::test]
+async fn a_key_makes_an_upload_idempotent() {
+    let server = server().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let uploads_under = async |key: &str, bytes: &[u8]| {
+        let request = ada.ask(Method::POST, &format!("/conversations/{group}/attachments"));
+        perform(form(request.header("Idempotency-Key", key), &[], "report.pdf", bytes)).await
+    };
+
+    let first = uploads_under("one", PDF).await.expect(201);
+    let again = uploads_under("one", PDF).await.expect(201);
+    let other = uploads_under("another", PDF).await.expect(201);
+
+    assert_eq!(id(&first), id(&again));
+    assert_ne!(id(&first), id(&other));
+    uploads_under("one", b"%PDF-1.4 other").await.refused(409, "idempotency_mismatch");
 }
 
 #[tokio::test]

@@ -8,8 +8,9 @@ use crate::{
     domain::ids::{AttachmentId, ConversationId},
     http::{
         answer::{Answer, Outcome},
-        attachments::show,
+        attachments::{id_of_key, show},
         extract::{Ctx, Json, Path, Signed},
+        idempotency::Key,
     },
     wire::{
         attachments::SignedAttachmentView,
@@ -26,7 +27,7 @@ pub fn routes(config: &mut ServiceConfig) {
 ///
 /// Send its bytes to the URL, then complete it; until then nobody sees it, and after a day it is forgotten. Stores that are
 /// directories take nothing directly.
-#[utoipa::path(tag = "attachments", request_body = Presign, responses(
+#[utoipa::path(tag = "attachments", params(Key), request_body = Presign, responses(
     (status = 201, body = PresignedView),
     (status = 409, description = "The store takes nothing directly (`unsupported`), or a bound is full.")))]
 #[post("/conversations/{conversation_id}/attachments/presign")]
@@ -34,11 +35,13 @@ async fn presign_upload(
     ctx: Ctx,
     caller: Signed,
     conversation: Path<ConversationId>,
+    key: Key,
     body: Json<Presign>,
 ) -> Outcome<PresignedView> {
     let sha256 = body.0.sha256()?;
     let Presign { id, filename, size, waveform, .. } = body.0;
     let (conversation_id, metadata, waveform) = (conversation.0, String::new(), waveform.unwrap_or_default());
+    let id = id.or_else(|| id_of_key(&caller.0, conversation_id, &key));
     let announced = Announced { id, conversation_id, filename, size, metadata, waveform, sha256 };
     let presigned = direct::presign(&ctx, &caller.0, announced).await?;
     Ok(Answer::Created(PresignedView {

@@ -18,7 +18,9 @@ use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
 use self::protocol::Speaker;
 use super::{
+    attachments::id_of_key,
     extract::{Body, Ctx, Path},
+    idempotency::Key,
     problem::Problem,
 };
 use crate::{
@@ -66,6 +68,7 @@ async fn discover_uploads(ctx: Ctx) -> HttpResponse {
 #[utoipa::path(tag = "attachments",
     request_body(content = String, content_type = "application/offset+octet-stream", description = "Its first bytes."),
     params(
+        Key,
         ("Tus-Resumable" = String, Header, pattern = r"^1\.0\.0$", description = "The version that is spoken."),
         ("Upload-Length" = i64, Header, minimum = 1, description = "Bytes of the file."),
         ("Upload-Metadata" = String, Header, description = "Names and, in Base64, what they stand for."),
@@ -80,8 +83,15 @@ async fn discover_uploads(ctx: Ctx) -> HttpResponse {
         (status = 460, description = "The body is not what its checksum says; nothing of it was kept."),
         (status = 507, description = "The store of files is full.")))]
 #[post("")]
-async fn create_upload(request: HttpRequest, ctx: Ctx, caller: Speaker, body: Body) -> Result<HttpResponse, Problem> {
-    let announced = words::announced(request.headers())?;
+async fn create_upload(
+    request: HttpRequest,
+    ctx: Ctx,
+    caller: Speaker,
+    key: Key,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let mut announced = words::announced(request.headers())?;
+    announced.id = announced.id.or_else(|| id_of_key(&caller.0, announced.conversation_id, &key));
     let mut upload = uploads::announce(&ctx, &caller.0, announced).await?;
     if upload.received == 0 && words::brings_bytes(&request) {
         upload = receive(&request, &ctx, &caller.0, (upload.id, 0), body).await?;
