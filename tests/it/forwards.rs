@@ -4,7 +4,9 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{client::perform, each, id, new_id, person::Person, reply::Reply, server::TestServer};
+use crate::harness::{
+    client::perform, each, files::uploads, id, new_id, person::Person, reply::Reply, server::TestServer,
+};
 
 /// Forwards with a key, as who must not do it twice.
 async fn forwards_once(person: &Person, message: &Value, targets: &[&str], key: &str) -> Reply {
@@ -199,6 +201,26 @@ async fn each_copy_counts_as_a_message_sent() {
     let refused: Vec<_> = each(&items, "error").into_iter().filter(|error| !error.is_null()).collect();
     assert_eq!(refused.len(), 1, "{items:#}");
     assert_eq!((&refused[0]["code"], &refused[0]["retryable"]), (&json!("rate_limited"), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_copy_that_is_refused_takes_no_room() {
+    let server = TestServer::with(|settings| {
+        settings.messages_per_minute = 2;
+        settings.storage_quota_bytes = 20;
+    });
+    let server = server.await;
+    let ada = server.person("ada").await;
+    let [source, one, other] = [(); 3].map(|()| ada.opens_group_with([]));
+    let (source, one, other) = (source.await, one.await, other.await);
+    let file = uploads(&ada, &source, "a.txt", b"five.").await.expect(201);
+    let sent = ada.sends(&source, json!({"attachment_ids": [id(&file)]})).await.expect(201);
+    ada.forwards(&sent, [&one]).await.expect(201);
+
+    ada.forwards(&sent, [&other]).await.refused(429, "rate_limited");
+
+    uploads(&ada, &source, "b.txt", b"ten bytes.").await.expect(201);
+    uploads(&ada, &source, "c.txt", b"1").await.refused(409, "limit_reached");
 }
 
 #[tokio::test]

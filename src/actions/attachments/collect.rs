@@ -36,6 +36,15 @@ pub async fn take_back(ctx: &Context, caller: &Caller, id: AttachmentId) -> Resu
     Ok(())
 }
 
+/// Takes back those of these files that no message took in the end.
+pub async fn give_back(ctx: &Context, conversation: ConversationId, ids: &[AttachmentId]) -> Result<()> {
+    let mut tx = ctx.db.begin().await?;
+    let removed = attachments::remove_untaken(&mut tx, conversation, ids).await?;
+    let_go(&mut tx, &removed, ctx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Removes the files of messages that are gone.
 pub async fn of_messages(tx: &mut PgConnection, messages: &[(ConversationId, i64)], now: Time) -> Result<()> {
     let removed = attachments::remove_of_messages(tx, messages).await?;

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 
 use super::{
-    super::{Context, attachments::lend},
+    super::{
+        Context,
+        attachments::{collect, lend},
+    },
     history,
     send::{self, Sent},
 };
@@ -59,7 +62,13 @@ async fn forward_to(
     (target, id): (ConversationId, MessageId),
 ) -> Result<Sent> {
     let attachment_ids = lend::lend(ctx, caller, message, (target, id)).await?;
-    send::send(ctx, caller, Draft { attachment_ids, ..message.copied_to(target, id) }).await
+    let lent = attachment_ids.clone();
+    let sent = send::send(ctx, caller, Draft { attachment_ids, ..message.copied_to(target, id) }).await;
+    if sent.is_err() && !lent.is_empty() {
+        // Or else they would count against the caller's quota until they are forgotten.
+        collect::give_back(ctx, target, &lent).await?;
+    }
+    sent
 }
 
 /// Drops repetitions, and refuses none and too many.
