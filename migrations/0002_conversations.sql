@@ -23,6 +23,8 @@ create table conversations (
     active_at               timestamptz not null,
     member_count            integer     not null,
     deleted_at              timestamptz,
+    -- Whether there may be files that go once nobody is in it any more.
+    may_have_files          boolean     not null default true,
     constraint conversations_pkey primary key (id),
     constraint conversations_kind_check check (kind in ('direct', 'group')),
     constraint conversations_history_check check (history_for_new_members in ('all', 'from_joining')),
@@ -30,6 +32,7 @@ create table conversations (
 ) with (fillfactor = 70);
 comment on table conversations is
     'One row is one conversation. No index on anything that a send moves (head_seq, message_no, active_at), so that a send stays a HOT update.';
+create index conversations_forsaken_idx on conversations (id) where member_count = 0 and may_have_files;
 
 create table direct_pairs (
     low_user_id     uuid not null,

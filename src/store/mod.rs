@@ -43,6 +43,7 @@ pub mod contacts;
 pub mod conversations;
 pub mod erasures;
 pub mod filling;
+pub mod forsaken;
 pub mod idempotency;
 pub mod indexing;
 pub mod links;

@@ -25,11 +25,13 @@ pub async fn presence(ctx: &Context) -> Result<()> {
     people::sweep(ctx).await
 }
 
-/// Uploads that are late, uploads and files of people who are gone, those that no message took, and bytes that nobody needs.
+/// Uploads that are late, uploads and files of people who are gone, those of groups that nobody is in, those that no message
+/// took, and bytes that nobody needs.
 pub async fn files(ctx: &Context) -> Result<()> {
     while uploads::forget_late(ctx).await? {}
     while uploads::end_erased(ctx).await? {}
     while erase::some(ctx).await? {}
+    while collect::forsaken(ctx).await? {}
     while collect::forgotten(ctx).await? {}
     while collect::doomed(ctx).await? {}
     Ok(())

@@ -169,3 +169,24 @@ async fn places_that_nobody_needs_or_nobody_wrote_down_are_put_right() {
     ada.delete(&format!("/attachments/{kept}")).await.expect(204);
     keeps_only(&server, 0).await;
 }
+
+#[tokio::test]
+async fn the_files_of_groups_that_nobody_is_in_go() {
+    let server = TestServer::with(|settings| settings.storage_quota_bytes = 20).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let (doomed, left) = (ada.opens_group_with([&bob]).await, ada.opens_group_with([]).await);
+    for group in [&doomed, &left] {
+        let file = uploads(&ada, group, "a.txt", format!("in {}", &group[..6]).as_bytes()).await.expect(201);
+        ada.sends(group, json!({"attachment_ids": [id(&file)]})).await.expect(201);
+    }
+    let elsewhere = ada.opens_group_with([&bob]).await;
+    uploads(&ada, &elsewhere, "b.txt", b"ten bytes.").await.refused(409, "limit_reached");
+
+    ada.delete(&format!("/conversations/{doomed}")).await.expect(204);
+    ada.delete(&format!("/conversations/{left}/participants/{}", ada.id)).await.expect(204);
+
+    server.clock.advance(Duration::minutes(1));
+    keeps_only(&server, 0).await;
+    uploads(&ada, &elsewhere, "b.txt", b"ten bytes.").await.expect(201);
+    assert_eq!(fsck(&server, &[]).await.expect(), clean(1, 1));
+}

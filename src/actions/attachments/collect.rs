@@ -11,7 +11,10 @@ use crate::{
         ids::{AttachmentId, ConversationId},
         user::Caller,
     },
-    store::attachments::{self, Removed},
+    store::{
+        attachments::{self, Removed},
+        forsaken,
+    },
 };
 
 /// How long a file waits for a message.
@@ -59,6 +62,19 @@ pub async fn forgotten(ctx: &Context) -> Result<bool> {
     let_go(&mut tx, &removed, now).await?;
     tx.commit().await?;
     Ok(removed.len() as i64 == AT_ONCE)
+}
+
+/// Removes files of groups that nobody is in any more; to be called again while it says that there may be more.
+pub async fn forsaken(ctx: &Context) -> Result<bool> {
+    let mut tx = ctx.db.begin().await?;
+    let Some(group) = forsaken::claim(&mut tx).await? else { return Ok(false) };
+    let removed = forsaken::remove_files(&mut tx, group, AT_ONCE).await?;
+    let_go(&mut tx, &removed, ctx.clock.now()).await?;
+    if (removed.len() as i64) < AT_ONCE {
+        forsaken::end(&mut tx, group).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// Removes bytes that nobody needs from the vault; to be called again while it says that there may be more.
