@@ -7,7 +7,9 @@ PROFILE ?= dev
 run: setup
 	cargo run --profile $(PROFILE) -- $(ARGS)
 
-# The whole suite.
+# The whole suite. Tests wait as often as they work, so there are twice as many at once as there are processors.
+RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+test: export RUST_TEST_THREADS := $(RUST_TEST_THREADS)
 test: setup
 	cargo test
 
