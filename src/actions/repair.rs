@@ -49,6 +49,10 @@ pub async fn events_between(
     let farewell = (!gone.is_empty()).then_some((after, Event::ConversationRemoved(conversation, gone)));
     let told_anew = births.iter().filter_map(|seq| Some((*seq, Event::MessageNew(by_seq.get(seq)?.clone()))));
     let mut events: Vec<(i64, Event)> = farewell.into_iter().chain(told_anew).collect();
+    let deletion = changes::deletion_since(&mut tx, conversation, after).await?;
+    let end = deletion.map(|(seq, users)| (after, Event::ConversationDeleted(seq, conversation, users)));
+    let told_anew = births.iter().filter_map(|seq| Some((*seq, Event::MessageNew(by_seq.get(seq)?.clone()))));
+    let mut events: Vec<(i64, Event)> = farewell.into_iter().chain(end).chain(told_anew).collect();
     for entry in entries {
         if let (ChangeKind::ParticipantAdded, Some(user)) = (entry.kind, entry.user_id) {
             let own = membership::conversation_new(&mut tx, conversation, &[user], now).await?;
@@ -174,6 +178,8 @@ async fn event(
     })
 }
 
+        // Told before all else.
+        ChangeKind::ConversationDeleted => None,
 async fn participant(
     tx: &mut sqlx::PgConnection,
     conversation: ConversationId,
