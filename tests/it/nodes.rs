@@ -199,36 +199,6 @@ async fn who_goes_with_a_node_that_stops_is_offline_after_a_grace_unless_they_ca
 }
 
 #[tokio::test]
-async fn whoever_was_admitted_by_a_node_that_died_before_it_could_tell_is_told_to_sync() {
-    let (north, south) = TestServer::pair().await;
-    let [ada, carol, eve] = north.people(["ada", "carol", "eve"]).await;
-    let (group, told) = (ada.opens_group_with([]).await, ada.opens_group_with([&carol]).await);
-    let (mut carols, mut eves) = (carol.at(&south).socket().await, eve.at(&south).socket().await);
-
-    // All that is left of such an admission is what it wrote.
-    let mut db = south.database.connect().await;
-    sqlx::query(
-        "insert into members (conversation_id, user_id, role, joined_at, changed_seq)
-         values ($1::uuid, $2::uuid, 'member', now(), 0)",
-    )
-    .bind(group.parse::<uuid::Uuid>().expect("it is an id"))
-    .bind(carol.id.parse::<uuid::Uuid>().expect("it is an id"))
-    .execute(&mut db)
-    .await
-    .expect("she is not in it yet");
-
-    assert_eq!(carols.hears("sync:required").await["data"]["conversation_id"], group.as_str());
-    ada.says(&group, "Hello Carol").await;
-    assert_eq!(carols.hears("message:new").await["data"]["body"], "Hello Carol");
-    carols
-        .heard_nothing_where("any more doubts", |frame| {
-            frame["type"] == "sync:required" || frame["type"] == "conversation:new" && frame.to_string().contains(&told)
-        })
-        .await;
-    eves.heard_nothing_in(&group).await;
-}
-
-#[tokio::test]
 async fn a_ticket_of_one_node_opens_one_socket_at_the_other() {
     let (north, south) = TestServer::pair().await;
     let ada = north.person("ada").await;
