@@ -37,7 +37,7 @@ use self::{
 };
 use super::mailbox::Mailbox;
 use crate::{
-    cluster::bus::Delivery,
+    cluster::bus::{Delivery, Envelope},
     domain::{
         clock::Time,
         event::Revocation,
@@ -83,11 +83,17 @@ impl Hub {
         Seat { hub: self.clone(), id }
     }
 
-    /// Puts what the bus delivers into the mailboxes of those whom it concerns.
+    /// Puts events into the mailboxes of those whom they concern; says whether somebody of them has not taken yet what they were
+    /// given before.
+    pub fn tell(&self, envelopes: &[Envelope]) -> bool {
+        self.people().tell_all(envelopes)
+    }
+
+    /// Does what the bus delivers.
     pub fn deliver(&self, delivery: &Delivery) {
         let mut people = self.people();
         match delivery {
-            Delivery::Events(envelopes) => people.tell_all(envelopes),
+            Delivery::Events(envelopes) => _ = people.tell_all(envelopes),
             Delivery::Close(revocation) => people.close(*revocation),
             Delivery::Check(members) => people.check(members),
             Delivery::Recheck => people.recheck(),

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use chrono::Duration as Span;
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::harness::{
+    new_id,
     person::Person,
     postgres::{held, waiting},
     raw::{CLOSE, PING, PONG, RawSocket},
@@ -274,6 +276,28 @@ async fn missed(person: &Person, conversation: &str, mut cursor: i64) -> Vec<i64
             return seqs;
         }
     }
+#[tokio::test]
+async fn who_reads_hears_all_of_a_burst_that_is_larger_than_a_mailbox() {
+    const MESSAGES: i64 = 60;
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
+    // The quoted one is told apart from the others, since not all may see what it quotes.
+    let (quoted, words) = (ada.says(&direct, "Look at this").await, "🐌".repeat(16_000));
+
+    let burst = join_all((1..=MESSAGES).map(async |number| {
+        let reply_to = (number % 7 == 0).then_some(&quoted["id"]);
+        ada.sends(&direct, json!({"id": new_id(), "body": words, "reply_to": reply_to})).await.expect(201);
+    }));
+    let hearing = join_all([&mut adas, &mut bobs].map(async |socket| {
+        for seq in 1..=MESSAGES + 1 {
+            assert_eq!(socket.hears("message:new").await["seq"], seq);
+        }
+    }));
+    join(burst, hearing).await;
+}
+
 }
 
 async fn close_with_4003<const N: usize>(sockets: [&mut Socket; N]) {
