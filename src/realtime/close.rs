@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use uuid::Uuid;
+
 /// Why a socket is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
@@ -33,6 +35,12 @@ pub enum Close {
 }
 
 impl Close {
+    /// For one of whom the server knows no place among the others: they come back within some time.
+    pub fn going_away_within(spread: Duration) -> Self {
+        let thousandths = (Uuid::new_v4().as_u128() % 1_000) as u32;
+        Self::GoingAway { reconnect_after: spread * thousandths / 1_000 }
+    }
+
     /// The code, if the peer is given one.
     pub fn code(self) -> Option<u16> {
         match self {

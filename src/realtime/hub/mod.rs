@@ -110,7 +110,8 @@ impl Hub {
         self.people().sweep(heartbeat, Instant::now(), time);
     }
 
-    /// Asks all sockets to finish what they are answering and to come back elsewhere, spread over some time.
+    /// Asks all sockets, those that come later too, to finish what they are answering and to come back elsewhere, spread over
+    /// some time.
     pub fn send_away(&self, spread: Duration) {
         self.people().send_away(spread);
     }

@@ -32,6 +32,8 @@ pub(super) struct People {
     guests: Slab<Guest>,
     by_user: HashMap<UserId, Seats>,
     rooms: Rooms,
+    /// Over how long whoever comes is told to come back elsewhere, once all are sent away.
+    sends_away: Option<Duration>,
 }
 
 /// One socket and its person.
@@ -66,7 +68,7 @@ type Standing = (i64, i64);
 
 impl People {
     pub fn new(rooms: Rooms) -> Self {
-        Self { guests: Slab::new(), by_user: HashMap::new(), rooms }
+        Self { guests: Slab::new(), by_user: HashMap::new(), rooms, sends_away: None }
     }
 
     pub fn len(&self) -> usize {
@@ -74,6 +76,9 @@ impl People {
     }
 
     pub fn admit(&mut self, arrival: Arrival, mailbox: Mailbox, now: Instant) -> u32 {
+        if let Some(spread) = self.sends_away {
+            mailbox.close_when_answered(Close::going_away_within(spread));
+        }
         let seat = self.guests.insert(Guest {
             arrival,
             mailbox,
@@ -204,7 +209,8 @@ impl People {
         self.guests.iter().for_each(|(_, guest)| guest.mailbox.ask_to_recheck());
     }
 
-    pub fn send_away(&self, spread: Duration) {
+    pub fn send_away(&mut self, spread: Duration) {
+        self.sends_away = Some(spread);
         for (place, (_, guest)) in self.guests.iter().enumerate() {
             let reconnect_after = spread.mul_f64(place as f64 / self.guests.len() as f64);
             guest.mailbox.close_when_answered(Close::GoingAway { reconnect_after });
