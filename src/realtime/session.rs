@@ -119,7 +119,10 @@ pub fn run(
             Err(Error::Unauthenticated(AuthFailure::SessionRevoked) | Error::NotAllowed(Reason::Banned)) => {
                 socket.mailbox().close(Close::Ended);
             }
-            Err(error) => socket.mailbox().reply(refusal(None, &error)),
+            Err(error) => {
+                socket.mailbox().reply(refusal(None, &error));
+                socket.mailbox().close(Close::refusing(&error));
+            }
         }
         // The goodbye is said at once; what others are told of it may take longer.
         drop(socket);
