@@ -15,7 +15,7 @@ use crate::domain::{
     reaction::Reaction,
 };
 
-/// One message by its id, unless it lies at or below the reader's floor.
+/// One message by its id, unless it lies at or below the reader's floor; with what it quotes, although that may.
 pub async fn by_id(db: &mut PgConnection, reader: Reader, id: MessageId) -> sqlx::Result<Option<Message>> {
     let row = select_messages!(
         reader.now,
@@ -24,7 +24,7 @@ pub async fn by_id(db: &mut PgConnection, reader: Reader, id: MessageId) -> sqlx
         id.0,
         reader.floor_seq
     );
-    Ok(row.fetch_optional(db).await?.map(|row| Message::from(row).veiled(reader.floor_seq)))
+    Ok(row.fetch_optional(db).await?.map(Message::from))
 }
 
 /// Messages by their ids, in many conversations at once.
