@@ -313,6 +313,23 @@ async fn what_is_done_with_a_message_while_redis_is_away_is_told_again_as_it_is_
 }
 
 #[tokio::test]
+async fn settings_that_change_while_redis_is_away_are_told_with_the_first_participants() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.at(&south).socket().await);
+
+    north.redis().pause();
+    is_ready(&north, "degraded").await;
+    ada.patch(&format!("/conversations/{group}"), json!({"name": "Saturday"})).await.expect(200);
+
+    let (live, again) = (adas.hears("conversation:updated").await, bobs.hears("conversation:updated").await);
+    assert_eq!(again["data"]["participants"].as_array().map(Vec::len), Some(2));
+    assert_eq!(again["data"]["participants"], live["data"]["participants"]);
+    north.redis().resume();
+}
+
+#[tokio::test]
 async fn who_was_removed_while_redis_was_away_does_not_hear_what_was_said_then_as_it_is_by_now() {
     let (north, south) = TestServer::pair().await;
     let [ada, bob] = north.people(["ada", "bob"]).await;
