@@ -89,8 +89,12 @@ async fn look(session: &Session, reference: Option<&str>, command: Command) -> R
         Command::StartTyping(conversation) => typing::start(ctx, caller, conversation).await?,
         Command::StopTyping(conversation) => typing::stop(ctx, caller, conversation).await?,
         Command::Join(conversation) => {
-            let present = presence::open(ctx, caller, conversation).await?;
+            // Seen before it is asked who is there, or whoever comes or types in between is never heard of. Who is no member hears
+            // nothing of it all the same.
             session.seat().view(conversation);
+            let present = presence::open(ctx, caller, conversation).await.inspect_err(|_| {
+                session.seat().unview(conversation);
+            })?;
             let present = present.into_iter().map(PresenceView::from).collect();
             return Ok(event::ack(reference, PresentView { conversation_id: conversation, present }));
         }
