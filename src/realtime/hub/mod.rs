@@ -172,9 +172,10 @@ impl Seat {
         self.hub.people().hears(self.id, conversation_id)
     }
 
-    /// Opens a conversation before the person's eyes: its typing and presence are heard too, once the conversation is.
-    pub fn view(&self, conversation_id: ConversationId) {
-        self.hub.people().view(self.id, conversation_id);
+    /// Opens a conversation before the person's eyes: its typing and presence are heard too, once the conversation is. Whether
+    /// it was not open.
+    pub fn view(&self, conversation_id: ConversationId) -> bool {
+        self.hub.people().view(self.id, conversation_id)
     }
 
     /// Closes it; whether it was open.

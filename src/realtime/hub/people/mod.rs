@@ -157,12 +157,14 @@ impl People {
         self.rooms.of(conversation_id).is_some_and(|room| room.is_heard_by(seat))
     }
 
-    pub fn view(&mut self, seat: u32, conversation_id: ConversationId) {
+    pub fn view(&mut self, seat: u32, conversation_id: ConversationId) -> bool {
         let viewing = &mut self.guest(seat).viewing;
-        if !viewing.contains(&conversation_id) {
-            viewing.push(conversation_id);
-            self.rooms.set_viewing(conversation_id, seat, true);
+        if viewing.contains(&conversation_id) {
+            return false;
         }
+        viewing.push(conversation_id);
+        self.rooms.set_viewing(conversation_id, seat, true);
+        true
     }
 
     pub fn unview(&mut self, seat: u32, conversation_id: ConversationId) -> bool {
