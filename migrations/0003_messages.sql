@@ -95,7 +95,7 @@ create table changes (
         'message_updated', 'message_deleted', 'message_pinned', 'message_unpinned',
         'reaction_added', 'reaction_removed',
         'participant_added', 'participant_updated', 'participant_removed',
-        'conversation_updated'))
+        'conversation_updated', 'conversation_deleted'))
 );
 comment on table changes is
     'One row is one entry of the log that is not the birth of a message: what kind of change, to which message or person, with which emoji.';

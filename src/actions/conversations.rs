@@ -26,7 +26,7 @@ use crate::{
     },
     store::{
         audiences,
-        changes::ChangeKind,
+        changes::{self, Change, ChangeKind},
         conversations::{self, ListPlace, OwnRow},
         members::{self, Joining, NewMember},
         messages,
@@ -148,10 +148,13 @@ pub async fn delete(ctx: &Context, caller: &Caller, id: ConversationId) -> Resul
         ConversationKind::Group => {
             policy::may_delete_group(&standing)?;
             let avatar = conversations::shared(&mut tx, id).await?.and_then(|shared| shared.avatar);
-            let users = conversations::delete(&mut tx, id, ctx.clock.now()).await?;
+            // Nobody may see a message that told of it.
+            let seq = standing.head_seq + 1;
+            changes::insert(&mut tx, id, &[Change::of_conversation(ChangeKind::ConversationDeleted, seq)]).await?;
+            let users = conversations::delete(&mut tx, id, seq, ctx.clock.now()).await?;
             // Only now does nobody need it any more.
             avatars::exchange(&mut tx, avatar, None, ctx.clock.now()).await?;
-            vec![Event::ConversationRemoved(id, users)]
+            vec![Event::ConversationDeleted(seq, id, users)]
         }
         ConversationKind::Direct => {
             let cleared_seq = members::clear(&mut tx, id, caller.user_id).await?;

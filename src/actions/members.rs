@@ -1,11 +1,14 @@
 //! Joining and leaving a group, and the roles in it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Context, conversations::complete, group::GroupChange, require_member, sessions::refuse_banned};
+use super::{Context, PATIENCE, conversations::complete, group::GroupChange, require_member, sessions::refuse_banned};
 use crate::{
     domain::{
         clock::Time,
@@ -28,18 +31,28 @@ use crate::{
     },
 };
 
+/// How old an admission may be that is looked for.
+const LATELY: Duration = Duration::from_secs(30);
+/// Looks that lie no further apart miss nobody: an admission is as old as its transaction, whose end may come late.
+const LOOKS_APART: Duration = LATELY.saturating_sub(PATIENCE);
+
 /// What the caller's sockets hear: each conversation, up to where its messages are not for them, and its log's head.
 pub async fn memberships(ctx: &Context, caller: &Caller) -> Result<Vec<(ConversationId, i64, i64)>> {
     ctx.reads.ask(async |db| Ok(audiences::memberships(db, caller.user_id).await?)).await
 }
 
 /// Looks for those connected here who were admitted somewhere and not told, because the node that admitted them has died since
-/// or the bus was away. Where a conversation is heard here already, its log is checked instead.
-pub async fn find_untold(ctx: &Context) -> Result<()> {
-    let mut admitted = audiences::admitted_lately(&mut *ctx.db.acquire().await?).await?;
+/// or the bus was away. That a conversation is heard here already says nothing: its log may have been followed only since then,
+/// and a direct one's knows nothing of admissions. After a look that came too late everybody is asked where they belong.
+pub async fn find_untold(ctx: &Context, looked_at: Instant) -> Result<()> {
+    let mut admitted = audiences::admitted_lately(&mut *ctx.db.acquire().await?, LATELY).await?;
+    if looked_at.elapsed() > LOOKS_APART {
+        ctx.cluster.bus.doubt_here().await;
+        return Ok(());
+    }
     let here = ctx.cluster.presence.connected_here(admitted.iter().map(|(_, user)| *user));
     let here: HashSet<_> = here.into_iter().collect();
-    admitted.retain(|(conversation, user)| here.contains(user) && !ctx.cluster.bus.is_heard(*conversation));
+    admitted.retain(|(_, user)| here.contains(user));
     if !admitted.is_empty() {
         ctx.cluster.bus.check_here(admitted).await;
     }

@@ -153,7 +153,7 @@ pub async fn delete_message(
         ..AuditEntry::new(actor, AuditAction::MessageDeleted, ctx.clock.now())
     };
     rows::audit(&mut *tx, &entry).await?;
-    delete::bury(ctx, tx, message, shared.head_seq).await
+    delete::bury(ctx, tx, message, (shared.head_seq, reader.floor_seq)).await
 }
 
 /// People as operators see them, newest first: those of a role, those who are banned, or all.

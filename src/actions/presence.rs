@@ -84,7 +84,7 @@ pub async fn look_up(ctx: &Context, caller: &Caller, asked: &[UserId]) -> Result
     Ok(visible.into_iter().map(seems).collect())
 }
 
-/// Opens a conversation before the caller's eyes; answers with its members who are there, and tells those who have it open.
+/// Opens a conversation before the caller's eyes; answers with its members who are there.
 pub async fn open(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<Vec<Presence>> {
     let asking = async |db: &mut PgConnection| {
         require_member(db, conversation, caller.user_id).await?;
@@ -93,12 +93,16 @@ pub async fn open(ctx: &Context, caller: &Caller, conversation: ConversationId) 
     let members = ctx.reads.ask(asking).await?;
     let mut present = ctx.cluster.presence.look_up(&members).await;
     present.truncate(limits::LOOKED_UP_AT_ONCE);
-    typing::tell(ctx, conversation, caller.user_id, Event::ConversationJoined).await;
     Ok(present)
 }
 
-/// Closes conversations that were open before the caller's eyes.
-pub async fn close(ctx: &Context, caller: &Caller, conversations: &[ConversationId]) {
+/// Tells those who have a conversation open that the caller looks too, now that it is open on their first socket.
+pub async fn join(ctx: &Context, caller: &Caller, conversation: ConversationId) {
+    typing::tell(ctx, conversation, caller.user_id, Event::ConversationJoined).await;
+}
+
+/// Tells that the caller looks no more, now that conversations are open on none of their sockets.
+pub async fn leave(ctx: &Context, caller: &Caller, conversations: &[ConversationId]) {
     for conversation in conversations {
         typing::tell(ctx, *conversation, caller.user_id, Event::ConversationLeft).await;
     }

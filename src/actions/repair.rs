@@ -8,9 +8,11 @@ use super::members as membership;
 use crate::{
     domain::{
         clock::Time,
+        conversation::Conversation,
         error::Result,
         event::Event,
         ids::{ConversationId, LogId, MessageId, UserId},
+        limits,
         member::Participant,
         message::Message,
         own::{OwnChange, OwnMatter, OwnPlace},
@@ -47,8 +49,10 @@ pub async fn events_between(
     // Whoever is gone by now leaves before all else, since that is told as it is now, and they must not hear it so.
     let gone = changes::gone_since(&mut tx, conversation, after).await?;
     let farewell = (!gone.is_empty()).then_some((after, Event::ConversationRemoved(conversation, gone)));
+    let deletion = changes::deletion_since(&mut tx, conversation, after).await?;
+    let end = deletion.map(|(seq, users)| (after, Event::ConversationDeleted(seq, conversation, users)));
     let told_anew = births.iter().filter_map(|seq| Some((*seq, Event::MessageNew(by_seq.get(seq)?.clone()))));
-    let mut events: Vec<(i64, Event)> = farewell.into_iter().chain(told_anew).collect();
+    let mut events: Vec<(i64, Event)> = farewell.into_iter().chain(end).chain(told_anew).collect();
     for entry in entries {
         if let (ChangeKind::ParticipantAdded, Some(user)) = (entry.kind, entry.user_id) {
             let own = membership::conversation_new(&mut tx, conversation, &[user], now).await?;
@@ -169,8 +173,11 @@ async fn event(
         ChangeKind::ParticipantRemoved => participant(tx, conversation, entry).await?.map(Event::ParticipantRemoved),
         ChangeKind::ConversationUpdated => {
             let shared = conversations::shared(tx, conversation).await?;
-            shared.map(|shared| Event::ConversationUpdated(entry.seq, shared))
+            let participants = members::first_of_each(tx, &[conversation], limits::EMBEDDED_PARTICIPANTS).await?;
+            shared.map(|shared| Event::ConversationUpdated(entry.seq, Conversation { participants, ..shared }))
         }
+        // Told before all else.
+        ChangeKind::ConversationDeleted => None,
     })
 }
 

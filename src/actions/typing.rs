@@ -7,21 +7,21 @@ use crate::{
     domain::{
         error::Result,
         event::Event,
-        ids::{ConversationId, UserId},
+        ids::{ConversationId, SocketId, UserId},
         presence::Glimpse,
         user::Caller,
     },
     store::blocks,
 };
 
-/// The caller types.
-pub async fn start(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<()> {
+/// The caller types on a socket.
+pub async fn start(ctx: &Context, caller: &Caller, conversation: ConversationId, socket: SocketId) -> Result<()> {
     let asking = async |db: &mut PgConnection| {
         let standing = require_member(db, conversation, caller.user_id).await?;
         require_may_speak(ctx, db, &standing, caller.user_id, &[]).await
     };
     ctx.reads.ask(asking).await?;
-    if ctx.cluster.typing.start(conversation, caller.user_id) {
+    if ctx.cluster.typing.start(conversation, caller.user_id, socket) {
         tell(ctx, conversation, caller.user_id, Event::TypingStarted).await;
     }
     Ok(())
@@ -34,17 +34,24 @@ pub async fn stop(ctx: &Context, caller: &Caller, conversation: ConversationId) 
     Ok(())
 }
 
-/// The caller's typing ends with what they sent, or because they looked away.
+/// The caller's typing ends with what they sent, or because they said so.
 pub async fn finish(ctx: &Context, caller: &Caller, conversation: ConversationId) {
     if ctx.cluster.typing.stop(conversation, caller.user_id) {
         tell(ctx, conversation, caller.user_id, Event::TypingStopped).await;
     }
 }
 
-/// The caller is gone, and types nowhere.
-pub async fn leave(ctx: &Context, caller: &Caller) {
-    for conversation in ctx.cluster.typing.leave(caller.user_id) {
+/// The caller looks away on a socket, and so types no more if it was there.
+pub async fn look_away(ctx: &Context, caller: &Caller, conversation: ConversationId, socket: SocketId) {
+    if ctx.cluster.typing.look_away(conversation, caller.user_id, socket) {
         tell(ctx, conversation, caller.user_id, Event::TypingStopped).await;
+    }
+}
+
+/// A socket is gone, and nobody types on it.
+pub async fn leave(ctx: &Context, socket: SocketId) {
+    for (conversation, user) in ctx.cluster.typing.leave(socket) {
+        tell(ctx, conversation, user, Event::TypingStopped).await;
     }
 }
 

@@ -196,8 +196,9 @@ fn open_hub(ctx: &web::Data<Context>, draining: &CancellationToken) -> Hub {
     let (tracking, untracking) = (ctx.cluster.bus.clone(), ctx.cluster.bus.clone());
     let track = move |id, head_seq| tracking.track(id, head_seq);
     let hub = Hub::new(track, move |id| untracking.untrack(id));
-    let heartbeat = Duration::from_secs(ctx.settings.heartbeat_seconds);
-    rt::spawn(pump::run(hub.clone(), ctx.cluster.bus.listen(), heartbeat, ctx.clock.clone()));
+    let (pumped, settings, clock) = (hub.clone(), ctx.settings.clone(), ctx.clock.clone());
+    let deliveries = ctx.cluster.bus.listen();
+    rt::spawn(async move { pump::run(pumped, deliveries, &settings, clock).await });
     let (leaving, draining) = (hub.clone(), draining.clone());
     rt::spawn(async move {
         draining.cancelled().await;

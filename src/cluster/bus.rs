@@ -138,6 +138,11 @@ impl Bus {
         self.order.take(Inbound::Check(members)).await;
     }
 
+    /// Has all sockets of this node look again where they belong, for something may have been lost.
+    pub async fn doubt_here(&self) {
+        self.order.take(Inbound::Doubt).await;
+    }
+
     /// Closes the sockets of a session, or of all sessions of a person, on all nodes.
     pub async fn close(&self, revocation: Revocation, at: Time) {
         self.close_here(revocation).await;

@@ -8,6 +8,7 @@
 pub mod bus;
 pub mod changed;
 pub mod limits;
+pub mod looks;
 pub mod losses;
 pub mod order;
 pub mod presence;
@@ -29,6 +30,7 @@ use self::{
     bus::Bus,
     limits::Limits,
     link::Link,
+    looks::Looks,
     losses::Losses,
     order::{Log, Order, Orderer},
     presence::PresenceBoard,
@@ -55,6 +57,8 @@ pub struct Cluster {
     pub bus: Bus,
     /// How often somebody may do something.
     pub limits: Limits,
+    /// Who has which conversation open here.
+    pub looks: Looks,
     /// Receipts that may have been lost on their way.
     pub losses: Losses,
     /// Who is there.
@@ -140,6 +144,7 @@ impl Cluster {
         Self {
             bus: Bus::new(order, reach.clone()),
             limits: Limits::new(&clock, link.clone()),
+            looks: Looks::default(),
             losses: parts.losses,
             presence: PresenceBoard::new(clock.clone(), link.clone()),
             revoked: parts.revoked,

@@ -12,7 +12,7 @@ use std::{
 use super::relay::{Letter, Reach};
 use crate::domain::{
     clock::Clock,
-    ids::{ConversationId, UserId},
+    ids::{ConversationId, SocketId, UserId},
 };
 
 /// After how long typing ends by itself.
@@ -40,7 +40,8 @@ pub struct Typists {
 struct Typing {
     ends_at: Instant,
     told_at: Instant,
-    is_here: bool,
+    /// The socket of this node on which it was said last; none where it was said at another node.
+    socket: Option<SocketId>,
 }
 
 impl TypingBoard {
@@ -48,9 +49,9 @@ impl TypingBoard {
         Self { typists, reach }
     }
 
-    /// Somebody types; says whether others are to be told.
-    pub fn start(&self, conversation: ConversationId, user: UserId) -> bool {
-        let is_told = self.typists.start(conversation, user);
+    /// Somebody types on a socket; says whether others are to be told.
+    pub fn start(&self, conversation: ConversationId, user: UserId, socket: SocketId) -> bool {
+        let is_told = self.typists.start(conversation, user, socket);
         if is_told {
             self.reach.post(self.reach.pack(&Letter::Typing(conversation, user)));
         }
@@ -66,9 +67,15 @@ impl TypingBoard {
         was_typing
     }
 
-    /// Somebody is gone from this node; says where they were typing.
-    pub fn leave(&self, user: UserId) -> Vec<ConversationId> {
-        self.end(|(_, typist), typing| *typist == user && typing.is_here).into_iter().map(|(id, _)| id).collect()
+    /// A socket looks away; says whether somebody was typing on it.
+    pub fn look_away(&self, conversation: ConversationId, user: UserId, socket: SocketId) -> bool {
+        let is_theirs = |typing: &Typing| typing.socket == Some(socket);
+        self.typists.typing().get(&(conversation, user)).is_some_and(is_theirs) && self.stop(conversation, user)
+    }
+
+    /// A socket is gone; says where somebody was typing on it.
+    pub fn leave(&self, socket: SocketId) -> Vec<(ConversationId, UserId)> {
+        self.end(|_, typing| typing.socket == Some(socket))
     }
 
     /// Those who have not said for too long that they still are.
@@ -98,10 +105,10 @@ impl Typists {
     /// Another node says that somebody types there.
     pub(super) fn hear(&self, conversation: ConversationId, user: UserId) {
         let now = self.clock.instant();
-        let elsewhere = Typing { ends_at: now + ENDS_ELSEWHERE_AFTER, told_at: now, is_here: false };
+        let elsewhere = Typing { ends_at: now + ENDS_ELSEWHERE_AFTER, told_at: now, socket: None };
         let mut typing = self.typing();
         let entry = typing.entry((conversation, user)).or_insert(elsewhere);
-        if !entry.is_here {
+        if entry.socket.is_none() {
             (entry.ends_at, entry.told_at) = (now + ENDS_ELSEWHERE_AFTER, now);
         }
     }
@@ -111,12 +118,12 @@ impl Typists {
         self.typing().remove(&(conversation, user));
     }
 
-    fn start(&self, conversation: ConversationId, user: UserId) -> bool {
+    fn start(&self, conversation: ConversationId, user: UserId, socket: SocketId) -> bool {
         let now = self.clock.instant();
         let mut typing = self.typing();
         let known = typing.get(&(conversation, user)).map(|typing| typing.told_at);
         let told_at = known.filter(|told_at| now < *told_at + TOLD_EVERY);
-        let entry = Typing { ends_at: now + ENDS_AFTER, told_at: told_at.unwrap_or(now), is_here: true };
+        let entry = Typing { ends_at: now + ENDS_AFTER, told_at: told_at.unwrap_or(now), socket: Some(socket) };
         typing.insert((conversation, user), entry);
         told_at.is_none()
     }
@@ -129,6 +136,9 @@ impl Typists {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PHONE: SocketId = SocketId(uuid::Uuid::from_u128(1));
+    const DESK: SocketId = SocketId(uuid::Uuid::from_u128(2));
 
     fn board() -> (TypingBoard, Clock, ConversationId, UserId) {
         let clock = Clock::default();
@@ -144,9 +154,9 @@ mod tests {
     fn typing_ends_by_itself_and_saying_it_again_prolongs_it() {
         let (board, clock, conversation, alice) = board();
 
-        assert!(board.start(conversation, alice));
+        assert!(board.start(conversation, alice, PHONE));
         wait(&clock, 2);
-        assert!(!board.start(conversation, alice));
+        assert!(!board.start(conversation, alice, PHONE));
         wait(&clock, 5);
         assert_eq!(board.take_ended(), []);
         wait(&clock, 1);
@@ -160,7 +170,7 @@ mod tests {
 
         let told: Vec<_> = (0..7)
             .map(|_| {
-                let told = board.start(conversation, alice);
+                let told = board.start(conversation, alice, PHONE);
                 wait(&clock, 1);
                 told
             })
@@ -172,14 +182,26 @@ mod tests {
     #[test]
     fn whoever_stops_leaves_or_is_gone_types_no_more() {
         let (board, _, conversation, alice) = board();
-        board.start(conversation, alice);
+        board.start(conversation, alice, PHONE);
 
         assert!(board.stop(conversation, alice));
         assert!(!board.stop(conversation, alice));
-        board.start(conversation, alice);
+        board.start(conversation, alice, PHONE);
 
-        assert_eq!(board.leave(alice), [conversation]);
-        assert_eq!(board.leave(alice), []);
+        assert_eq!(board.leave(PHONE), [(conversation, alice)]);
+        assert_eq!(board.leave(PHONE), []);
+    }
+
+    #[test]
+    fn the_end_of_another_socket_ends_no_typing() {
+        let (board, _, conversation, alice) = board();
+        board.start(conversation, alice, PHONE);
+        board.start(conversation, alice, DESK);
+
+        assert!(!board.look_away(conversation, alice, PHONE));
+        assert_eq!(board.leave(PHONE), []);
+
+        assert!(board.look_away(conversation, alice, DESK));
     }
 
     #[test]
@@ -187,7 +209,7 @@ mod tests {
         let (board, clock, conversation, alice) = board();
         board.typists.hear(conversation, alice);
 
-        assert_eq!(board.leave(alice), []);
+        assert_eq!(board.leave(PHONE), []);
         assert!(board.stop(conversation, alice));
         board.typists.hear(conversation, alice);
         wait(&clock, 10);

@@ -153,9 +153,9 @@ pub struct Settings {
           default_value_t = 25, value_parser = value_parser!(u64).range(1..))]
     pub heartbeat_seconds: u64,
 
-    /// How much may wait for a slow socket before it is closed.
+    /// How much may wait for a slow socket before it is closed; more than any one event takes.
     #[arg(long, env = "COLLOQUY_MAILBOX_BYTES", value_name = "BYTES", global = true,
-          default_value_t = 1024 * 1024, value_parser = RangedU64ValueParser::<usize>::new().range(65_536..))]
+          default_value_t = 1024 * 1024, value_parser = RangedU64ValueParser::<usize>::new().range(524_288..))]
     pub mailbox_bytes: usize,
 
     /// How many connections to PostgreSQL the server may share out to its threads; each has at least four.

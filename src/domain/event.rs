@@ -40,8 +40,10 @@ pub enum Event {
     ConversationUpdated(i64, Conversation),
     /// The person is in a conversation that is new to them.
     ConversationNew(UserId, Box<OwnConversation>),
-    /// The person is no longer in a conversation, or it is gone.
+    /// People are no longer in a conversation.
     ConversationRemoved(ConversationId, Vec<UserId>),
+    /// The conversation is gone for all who were in it; with the log's last place.
+    ConversationDeleted(i64, ConversationId, Vec<UserId>),
     /// A cursor moved.
     Advanced(Advance),
     /// A cursor moved in a conversation of so many members that only its own person is told, and the others are told numbers.
@@ -166,7 +168,9 @@ impl Event {
             Self::ReceiptsChanged(counts) => Some(counts.conversation_id),
             Self::Own(own) => own.conversation_id(),
             Self::UnreadChanged(_, unread, _) => Some(unread.conversation_id),
-            Self::ConversationRemoved(id, _) | Self::SyncRequired(id) => Some(*id),
+            Self::ConversationRemoved(id, _) | Self::ConversationDeleted(_, id, _) | Self::SyncRequired(id) => {
+                Some(*id)
+            }
             Self::TypingStarted(glimpse)
             | Self::TypingStopped(glimpse)
             | Self::ConversationJoined(glimpse)
@@ -187,7 +191,7 @@ impl Event {
             Self::ParticipantAdded(participant)
             | Self::ParticipantUpdated(participant)
             | Self::ParticipantRemoved(participant) => Some(participant.changed_seq),
-            Self::ConversationUpdated(seq, _) => Some(*seq),
+            Self::ConversationUpdated(seq, _) | Self::ConversationDeleted(seq, ..) => Some(*seq),
             Self::ConversationNew(..)
             | Self::ConversationRemoved(..)
             | Self::Advanced(_)
@@ -243,7 +247,9 @@ impl Event {
             }
             Self::ReceiptsChanged(counts) => members(counts.conversation_id, None),
             Self::SyncRequired(id) => members(*id, None),
-            Self::ConversationRemoved(_, users) => Audience::Users(users.clone()),
+            Self::ConversationRemoved(_, users) | Self::ConversationDeleted(_, _, users) => {
+                Audience::Users(users.clone())
+            }
             Self::Own(own) => own.audience(),
             Self::UnreadChanged(user, Unread { conversation_id, .. }, _) => {
                 Audience::Member { conversation_id: *conversation_id, user_id: *user }
@@ -317,7 +323,7 @@ impl Event {
             own.membership()
         } else if let Self::ParticipantRemoved(participant) = self {
             Some(MembershipChange::HearsNothing(vec![participant.user_id]))
-        } else if let Self::ConversationRemoved(_, users) = self {
+        } else if let Self::ConversationRemoved(_, users) | Self::ConversationDeleted(_, _, users) = self {
             Some(MembershipChange::HearsNothing(users.clone()))
         } else {
             None

@@ -58,6 +58,10 @@ id!(
     SessionId
 );
 id!(
+    /// An open socket.
+    SocketId
+);
+id!(
     /// A report.
     ReportId
 );
@@ -92,6 +96,13 @@ impl UserId {
 }
 
 impl ConversationId {
+    /// A new random id.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl SocketId {
     /// A new random id.
     pub fn random() -> Self {
         Self(Uuid::new_v4())

@@ -2,6 +2,13 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use uuid::Uuid;
+
+use crate::domain::error::{Error, Reason};
+
+/// Within how long those come back who can't be served for now.
+const RETURN_SPREAD: Duration = Duration::from_secs(5);
+
 /// Why a socket is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
@@ -33,6 +40,22 @@ pub enum Close {
 }
 
 impl Close {
+    /// For one who can't be let in. Only who they are, or that they are banned, is held against them: whoever can't be served for
+    /// now, since the database is away, comes back.
+    pub fn refusing(error: &Error) -> Self {
+        match error {
+            Error::NotAllowed(Reason::Banned) => Self::Ended,
+            Error::Unauthenticated(_) => Self::Unauthenticated,
+            _ => Self::going_away_within(RETURN_SPREAD),
+        }
+    }
+
+    /// For one of whom the server knows no place among the others: they come back within some time.
+    pub fn going_away_within(spread: Duration) -> Self {
+        let thousandths = (Uuid::new_v4().as_u128() % 1_000) as u32;
+        Self::GoingAway { reconnect_after: spread * thousandths / 1_000 }
+    }
+
     /// The code, if the peer is given one.
     pub fn code(self) -> Option<u16> {
         match self {

@@ -86,18 +86,29 @@ pub async fn dispatch(session: &Session, reference: Option<&str>, command: Comma
 async fn look(session: &Session, reference: Option<&str>, command: Command) -> Result<ByteString> {
     let (ctx, caller) = (&session.ctx, &session.caller());
     match command {
-        Command::StartTyping(conversation) => typing::start(ctx, caller, conversation).await?,
+        Command::StartTyping(conversation) => typing::start(ctx, caller, conversation, session.socket).await?,
         Command::StopTyping(conversation) => typing::stop(ctx, caller, conversation).await?,
         Command::Join(conversation) => {
-            let present = presence::open(ctx, caller, conversation).await?;
-            session.seat().view(conversation);
+            // Seen before it is asked who is there, or whoever comes or types in between is never heard of. Who is no member hears
+            // nothing of it all the same.
+            let is_new = session.seat().view(conversation);
+            let present = presence::open(ctx, caller, conversation).await.inspect_err(|_| {
+                if is_new {
+                    session.seat().unview(conversation);
+                }
+            })?;
+            if is_new && session.look(conversation) {
+                presence::join(ctx, caller, conversation).await;
+            }
             let present = present.into_iter().map(PresenceView::from).collect();
             return Ok(event::ack(reference, PresentView { conversation_id: conversation, present }));
         }
         Command::Leave(conversation) => {
             if session.seat().unview(conversation) {
-                typing::finish(ctx, caller, conversation).await;
-                presence::close(ctx, caller, &[conversation]).await;
+                typing::look_away(ctx, caller, conversation, session.socket).await;
+                if session.look_away(conversation) {
+                    presence::leave(ctx, caller, &[conversation]).await;
+                }
             }
         }
         Command::SetPresence(wanted) => {

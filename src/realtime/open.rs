@@ -23,13 +23,13 @@ use super::{
     websocket::{self, Refused, Terms},
 };
 use crate::{
-    actions::{Context, sessions},
+    actions::{Context, in_time, sessions},
     domain::{
-        error::{Error, Reason, Result},
+        error::{Error, Result},
         user::Caller,
     },
     wire::{
-        command::{Command, Request},
+        command::{Authenticate, Command, Request},
         problem::{ProblemView, RequestId},
     },
 };
@@ -113,33 +113,31 @@ fn request_id(request: &HttpRequest) -> String {
 
 /// The session that follows is a task of its own: in this one it would keep the room for the waiting.
 async fn wait_for_proof(ctx: web::Data<Context>, hub: Hub, mut socket: Socket) {
-    match tokio::time::timeout(PROOF_PATIENCE, first_frame(&ctx, &mut socket)).await {
-        Ok(Some((caller, reference))) => drop(rt::spawn(session::run(ctx, &hub, socket, caller, reference))),
-        Ok(None) => {}
-        Err(_) => socket.mailbox().close(Close::Unauthenticated),
+    let Some((proof, reference)) = first_frame(&mut socket).await else { return };
+    // A database that takes its time is not held against whoever waits for it.
+    match in_time(sessions::authenticate(&ctx, &proof.token)).await {
+        Ok(caller) => drop(rt::spawn(session::run(ctx, &hub, socket, caller, reference))),
+        Err(error) => {
+            socket.mailbox().reply(session::refusal(reference.as_deref(), &error));
+            socket.mailbox().close(Close::refusing(&error));
+        }
     }
 }
 
-/// The caller whom the first frame proves, and the frame's `ref`; nobody where the socket ends instead.
-async fn first_frame(ctx: &Context, socket: &mut Socket) -> Option<(Caller, Option<String>)> {
-    let Some(Next::Text(text)) = socket.next().await else { return None };
-    let Ok(request) = Request::parse(&text) else {
-        socket.mailbox().close(Close::NotAnObject);
-        return None;
+/// The proof that the first frame brings, and the frame's `ref`; nothing where the socket ends instead.
+async fn first_frame(socket: &mut Socket) -> Option<(Authenticate, Option<String>)> {
+    let next = tokio::time::timeout(PROOF_PATIENCE, socket.next()).await;
+    let close = match next {
+        Ok(Some(Next::Text(text))) => match Request::parse(&text) {
+            Ok(Request { command: Ok(Command::Authenticate(proof)), reference }) => return Some((proof, reference)),
+            Ok(_) => Close::Unauthenticated,
+            Err(_) => Close::NotAnObject,
+        },
+        Ok(Some(Next::Recheck) | None) => return None,
+        Err(_) => Close::Unauthenticated,
     };
-    let Ok(Command::Authenticate(proof)) = request.command else {
-        socket.mailbox().close(Close::Unauthenticated);
-        return None;
-    };
-    match sessions::authenticate(ctx, &proof.token).await {
-        Ok(caller) => Some((caller, request.reference)),
-        Err(error) => {
-            socket.mailbox().reply(session::refusal(request.reference.as_deref(), &error));
-            let banned = matches!(error, Error::NotAllowed(Reason::Banned));
-            socket.mailbox().close(if banned { Close::Ended } else { Close::Unauthenticated });
-            None
-        }
-    }
+    socket.mailbox().close(close);
+    None
 }
 
 async fn prove(ctx: &Context, proof: Proof) -> Result<Option<Caller>> {

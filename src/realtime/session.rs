@@ -29,7 +29,7 @@ use crate::{
     },
     domain::{
         error::{AuthFailure, Error, Reason, Result},
-        ids::ConversationId,
+        ids::{ConversationId, SocketId},
         user::Caller,
     },
     telemetry::metrics,
@@ -47,8 +47,12 @@ const SENDS_AT_ONCE: usize = 64;
 pub struct Session {
     /// Everything that actions need.
     pub ctx: Arc<Context>,
+    /// Which socket it is.
+    pub socket: SocketId,
     caller: RefCell<Caller>,
     seat: Seat,
+    /// What the socket has open, as far as it counts among its person's sockets; also what they were removed from since.
+    looks: RefCell<Vec<ConversationId>>,
     /// What makes the person there, once they are let in.
     device: OnceCell<Device>,
 }
@@ -70,6 +74,22 @@ impl Session {
         &self.seat
     }
 
+    /// Counts a conversation that was just opened; says whether it is open on none of the person's other sockets.
+    pub fn look(&self, conversation: ConversationId) -> bool {
+        // It was closed by a removal, if it was open before.
+        self.look_away(conversation);
+        self.looks.borrow_mut().push(conversation);
+        self.ctx.cluster.looks.open(conversation, self.caller.borrow().user_id)
+    }
+
+    /// Counts one off that was closed; says whether the person has it open nowhere now.
+    pub fn look_away(&self, conversation: ConversationId) -> bool {
+        let mut looks = self.looks.borrow_mut();
+        let Some(place) = looks.iter().position(|open| *open == conversation) else { return false };
+        looks.swap_remove(place);
+        self.ctx.cluster.looks.close(conversation, self.caller.borrow().user_id)
+    }
+
     /// Goes on with a fresh token of the same person.
     pub fn renew(&self, fresh: Caller) -> Result<()> {
         if fresh.user_id != self.caller.borrow().user_id {
@@ -87,11 +107,12 @@ impl Session {
 
     /// Gives up the seat, and tells those whom that concerns.
     async fn leave(self) {
-        let Self { ctx, caller, seat, device } = self;
-        let (caller, viewed) = (caller.into_inner(), seat.viewing());
+        let Self { ctx, socket, caller, seat, looks, device } = self;
+        let (caller, viewed, mut looks) = (caller.into_inner(), seat.viewing(), looks.into_inner());
         drop(seat);
-        presence::close(&ctx, &caller, &viewed).await;
-        typing::leave(&ctx, &caller).await;
+        looks.retain(|open| ctx.cluster.looks.close(*open, caller.user_id) && viewed.contains(open));
+        presence::leave(&ctx, &caller, &looks).await;
+        typing::leave(&ctx, socket).await;
         if let Some(device) = device.into_inner() {
             presence::depart(&ctx, &device);
         }
@@ -111,7 +132,14 @@ pub fn run(
 ) -> impl Future<Output = ()> + use<> {
     metrics::socket_opened();
     let seat = hub.join(arrival(&caller), socket.mailbox().clone());
-    let session = Session { ctx: ctx.into_inner(), caller: RefCell::new(caller), seat, device: OnceCell::new() };
+    let session = Session {
+        ctx: ctx.into_inner(),
+        socket: SocketId::random(),
+        caller: RefCell::new(caller),
+        seat,
+        looks: RefCell::default(),
+        device: OnceCell::new(),
+    };
     async move {
         // What happens once is boxed: a socket that has opened must not keep the room for it.
         match Box::pin(welcome(&session, &socket, reference)).await {
@@ -119,7 +147,10 @@ pub fn run(
             Err(Error::Unauthenticated(AuthFailure::SessionRevoked) | Error::NotAllowed(Reason::Banned)) => {
                 socket.mailbox().close(Close::Ended);
             }
-            Err(error) => socket.mailbox().reply(refusal(None, &error)),
+            Err(error) => {
+                socket.mailbox().reply(refusal(None, &error));
+                socket.mailbox().close(Close::refusing(&error));
+            }
         }
         // The goodbye is said at once; what others are told of it may take longer.
         drop(socket);

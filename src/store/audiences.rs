@@ -1,5 +1,7 @@
 //! Who may hear, see or reach whom.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 
 use super::blocks;
@@ -67,14 +69,16 @@ pub async fn memberships(db: &mut PgConnection, user: UserId) -> sqlx::Result<Ve
     Ok(rows.into_iter().map(|row| (row.id, row.floor_seq, row.head_seq)).collect())
 }
 
-/// Who was lately admitted to which conversation, but so long ago that they should have been told.
-pub async fn admitted_lately(db: &mut PgConnection) -> sqlx::Result<Vec<(ConversationId, UserId)>> {
+/// Who was admitted to which conversation, not longer ago than this, but so long ago that they should have been told.
+pub async fn admitted_lately(db: &mut PgConnection, within: Duration) -> sqlx::Result<Vec<(ConversationId, UserId)>> {
     let rows = sqlx::query!(
         r#"
         select conversation_id as "conversation_id: ConversationId", user_id as "user_id: UserId"
         from members
-        where left_at is null and admitted_at between now() - interval '20 seconds' and now() - interval '2 seconds'
+        where left_at is null
+          and admitted_at between now() - make_interval(secs => $1) and now() - interval '2 seconds'
         "#,
+        within.as_secs_f64(),
     )
     .fetch_all(db)
     .await?;

@@ -31,6 +31,8 @@ pub enum ChangeKind {
     ParticipantRemoved,
     /// The settings changed.
     ConversationUpdated,
+    /// The conversation was deleted for everyone.
+    ConversationDeleted,
 }
 
 /// One entry of the log.
@@ -49,6 +51,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// An entry about the conversation as a whole.
+    pub fn of_conversation(kind: ChangeKind, seq: i64) -> Self {
+        Self { seq, kind, message_seq: None, user_id: None, emoji: None }
+    }
+
     /// An entry about a message as a whole, at the place of its last change.
     pub fn of_message(kind: ChangeKind, message: &Message) -> Self {
         Self { seq: message.changed_seq, kind, message_seq: Some(message.seq), user_id: None, emoji: None }
@@ -131,4 +138,29 @@ pub async fn births(
     )
     .fetch_all(db)
     .await
+}
+
+/// Where, after a place of the log, the conversation was deleted, and who was in it until then; nothing where it was not.
+pub async fn deletion_since(
+    db: &mut PgConnection,
+    conversation: ConversationId,
+    after: i64,
+) -> sqlx::Result<Option<(i64, Vec<UserId>)>> {
+    let row = sqlx::query!(
+        r#"
+        select change.seq,
+               array(select user_id
+                     from members
+                     where conversation_id = $1 and left_at = conversation.deleted_at) as "users!: Vec<UserId>"
+        from conversations conversation
+        join changes change on change.conversation_id = conversation.id
+        where conversation.id = $1 and conversation.deleted_at is not null
+          and change.seq > $2 and change.kind = 'conversation_deleted'
+        "#,
+        conversation.0,
+        after,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (row.seq, row.users)))
 }

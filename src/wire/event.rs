@@ -157,7 +157,7 @@ pub fn encode(event: &Event) -> ByteString {
         Event::ConversationNew(_, own) => {
             render("conversation:new", event, OwnConversationView::from(own.as_ref().clone()))
         }
-        Event::ConversationRemoved(id, _) => {
+        Event::ConversationRemoved(id, _) | Event::ConversationDeleted(_, id, _) => {
             render("conversation:removed", event, ConversationRefView { conversation_id: *id })
         }
         Event::Advanced(advance) | Event::AdvancedAmongMany(advance) => match advance.kind {

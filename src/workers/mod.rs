@@ -1,5 +1,6 @@
 //! What the clock turns: work that nobody waits for. Invariant: a worker that fails says so and tries again.
 
+mod admissions;
 mod index;
 mod later;
 mod receipts;
@@ -13,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actions::{Context, alarm::Alarm, in_time, members, messages::expire, scheduled::due},
+    actions::{Context, alarm::Alarm, in_time, messages::expire, scheduled::due},
     domain::error::Result,
 };
 
@@ -21,8 +22,6 @@ use crate::{
 const WATCH_EVERY: Duration = Duration::from_millis(300);
 /// How often typing and presence are looked through for what has ended.
 const PRESENCE_EVERY: Duration = Duration::from_millis(250);
-/// How often those are looked for who were admitted somewhere and not told.
-const ADMISSIONS_EVERY: Duration = Duration::from_secs(3);
 /// How often files that nobody needs are removed.
 const FILES_EVERY: Duration = Duration::from_secs(1);
 /// How often what is old enough is forgotten.
@@ -46,7 +45,7 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(Box::pin(later::UNREAD.run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(later::RECEIPT_COUNTS.run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(receipts::run(Arc::clone(ctx), stop.clone())));
-    spawn(every(ADMISSIONS_EVERY, ctx, stop, |ctx| async move { members::find_untold(&ctx).await }));
+    spawn(Box::pin(admissions::run(Arc::clone(ctx), stop.clone())));
     spawn(every(FILES_EVERY, ctx, stop, |ctx| async move { sweep::files(&ctx).await }));
     spawn(whenever(|ctx| &ctx.plans, ctx, stop, |ctx| async move { due::send_due(&ctx).await }));
     spawn(whenever(|ctx| &ctx.expiry, ctx, stop, |ctx| async move { expire::expire(&ctx).await }));

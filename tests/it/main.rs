@@ -9,6 +9,7 @@
 
 mod harness;
 
+mod admissions;
 mod auth;
 mod avatars;
 mod bench;

@@ -7,7 +7,7 @@ use crate::harness::{
     each, new_id,
     person::Person,
     postgres::{held, waiting},
-    reply::redacted,
+    reply::{Reply, redacted},
     seq,
     server::TestServer,
     until,
@@ -320,24 +320,48 @@ async fn who_waits_to_speak_while_being_removed_is_refused() {
     let server = TestServer::start().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let group = ada.opens_group_with([&bob]).await;
-    let (mut holder, mut onlooker) = (server.database.connect().await, server.database.connect().await);
-    let holding = held(&mut holder, &group).await;
 
-    let removing = tokio::spawn({
+    speaks_meanwhile(&server, (&bob, &group), {
         let (ada, bob, group) = (ada.clone(), bob.clone(), group.clone());
         async move { ada.removes(&group, &bob).await }
-    });
-    until("the removal waits", async || (waiting(&mut onlooker).await == 1).then_some(())).await;
+    })
+    .await;
+
+    assert!(!ada.words(&group).await.contains(&"One more thing".to_owned()));
+}
+
+#[tokio::test]
+async fn who_waits_to_speak_in_a_group_while_it_is_deleted_is_refused() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+
+    speaks_meanwhile(&server, (&bob, &group), {
+        let (ada, group) = (ada.clone(), group.clone());
+        async move { ada.delete(&format!("/conversations/{group}")).await }
+    })
+    .await;
+}
+
+/// Has somebody speak in a group while what ends their right to do so waits for its turn before them.
+async fn speaks_meanwhile(
+    server: &TestServer,
+    (speaker, group): (&Person, &str),
+    ending: impl Future<Output = Reply> + Send + 'static,
+) {
+    let (mut holder, mut onlooker) = (server.database.connect().await, server.database.connect().await);
+    let holding = held(&mut holder, group).await;
+    let ending = tokio::spawn(ending);
+    until("the end waits", async || (waiting(&mut onlooker).await == 1).then_some(())).await;
     let speaking = tokio::spawn({
-        let (bob, group) = (bob.clone(), group.clone());
-        async move { bob.sends(&group, json!({"body": "One more thing"})).await }
+        let (speaker, group) = (speaker.clone(), group.to_owned());
+        async move { speaker.sends(&group, json!({"body": "One more thing"})).await }
     });
     until("the send waits too", async || (waiting(&mut onlooker).await == 2).then_some(())).await;
     holding.rollback().await.expect("nothing was done");
 
-    removing.await.expect("it ends").expect(204);
+    ending.await.expect("it ends").expect(204);
     speaking.await.expect("it ends").refused(404, "not_found");
-    assert!(!ada.words(&group).await.contains(&"One more thing".to_owned()));
 }
 
 #[tokio::test]

@@ -199,36 +199,6 @@ async fn who_goes_with_a_node_that_stops_is_offline_after_a_grace_unless_they_ca
 }
 
 #[tokio::test]
-async fn whoever_was_admitted_by_a_node_that_died_before_it_could_tell_is_told_to_sync() {
-    let (north, south) = TestServer::pair().await;
-    let [ada, carol, eve] = north.people(["ada", "carol", "eve"]).await;
-    let (group, told) = (ada.opens_group_with([]).await, ada.opens_group_with([&carol]).await);
-    let (mut carols, mut eves) = (carol.at(&south).socket().await, eve.at(&south).socket().await);
-
-    // All that is left of such an admission is what it wrote.
-    let mut db = south.database.connect().await;
-    sqlx::query(
-        "insert into members (conversation_id, user_id, role, joined_at, changed_seq)
-         values ($1::uuid, $2::uuid, 'member', now(), 0)",
-    )
-    .bind(group.parse::<uuid::Uuid>().expect("it is an id"))
-    .bind(carol.id.parse::<uuid::Uuid>().expect("it is an id"))
-    .execute(&mut db)
-    .await
-    .expect("she is not in it yet");
-
-    assert_eq!(carols.hears("sync:required").await["data"]["conversation_id"], group.as_str());
-    ada.says(&group, "Hello Carol").await;
-    assert_eq!(carols.hears("message:new").await["data"]["body"], "Hello Carol");
-    carols
-        .heard_nothing_where("any more doubts", |frame| {
-            frame["type"] == "sync:required" || frame["type"] == "conversation:new" && frame.to_string().contains(&told)
-        })
-        .await;
-    eves.heard_nothing_in(&group).await;
-}
-
-#[tokio::test]
 async fn a_ticket_of_one_node_opens_one_socket_at_the_other() {
     let (north, south) = TestServer::pair().await;
     let ada = north.person("ada").await;
@@ -339,6 +309,23 @@ async fn what_is_done_with_a_message_while_redis_is_away_is_told_again_as_it_is_
     let now = ada.looks_at(&sent).await.expect(200);
     assert_eq!(heard[2]["data"]["reactions"], now["reactions"]);
     assert_eq!((&heard[4]["data"]["pinned_at"], &heard[4]["data"]["reactions"]), (&Value::Null, &now["reactions"]));
+    north.redis().resume();
+}
+
+#[tokio::test]
+async fn settings_that_change_while_redis_is_away_are_told_with_the_first_participants() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob] = north.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.at(&south).socket().await);
+
+    north.redis().pause();
+    is_ready(&north, "degraded").await;
+    ada.patch(&format!("/conversations/{group}"), json!({"name": "Saturday"})).await.expect(200);
+
+    let (live, again) = (adas.hears("conversation:updated").await, bobs.hears("conversation:updated").await);
+    assert_eq!(again["data"]["participants"].as_array().map(Vec::len), Some(2));
+    assert_eq!(again["data"]["participants"], live["data"]["participants"]);
     north.redis().resume();
 }
 

@@ -134,6 +134,38 @@ async fn only_what_one_may_see_is_among_ones_pins() {
 }
 
 #[tokio::test]
+async fn what_a_message_quotes_does_not_depend_on_who_changes_it() {
+    let server = TestServer::start().await;
+    let [ada, late] = server.people(["ada", "late"]).await;
+    let group = ada.opens_group([], json!({"history_for_new_members": "from_joining"})).await;
+    let before = ada.says(&group, "Before").await;
+    ada.adds(&group, [&late]).await.expect(201);
+    ada.makes(&group, &late, "admin").await.expect(200);
+    let after = ada.sends(&group, json!({"body": "After", "reply_to": before["id"]})).await.expect(201);
+    let (mut adas, mut lates) = (ada.socket().await, late.socket().await);
+
+    let pinned = late.pins(&after).await.expect(200);
+    late.unpins(&after).await.expect(204);
+    late.pins(&after).await.expect(200);
+    let buried = late.deletes(&after, "everyone").await.expect(200);
+
+    for answer in [&pinned, &buried] {
+        assert_eq!(answer["reply_to"]["preview"], Value::Null);
+    }
+    let tombstone = ada.looks_at(&after).await.expect(200);
+    for (event, now) in [
+        ("message:pinned", &after),
+        ("message:unpinned", &after),
+        ("message:pinned", &after),
+        ("message:deleted", &tombstone),
+    ] {
+        assert_eq!(adas.hears(event).await["data"]["reply_to"], now["reply_to"], "{event}");
+        assert_eq!(lates.hears(event).await["data"]["reply_to"]["preview"], Value::Null, "{event}");
+    }
+    assert_eq!(after["reply_to"]["preview"], "Before");
+}
+
+#[tokio::test]
 async fn a_conversation_has_up_to_fifty_pins_in_pages() {
     let server = TestServer::start().await;
     let ada = server.person("ada").await;

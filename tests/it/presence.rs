@@ -207,6 +207,30 @@ async fn who_opens_a_conversation_learns_who_is_there_and_is_told_of() {
 }
 
 #[tokio::test]
+async fn who_looks_from_two_devices_comes_with_the_first_and_goes_with_the_last() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let mut adas = looks_at(&ada, &direct).await;
+    let mut phone = looks_at(&bob, &direct).await;
+    adas.hears("conversation:joined").await;
+
+    let mut desk = looks_at(&bob.signs_in_again().await, &direct).await;
+    phone.sends("conversation:join", json!({"conversation_id": direct})).await;
+    phone.closes().await;
+    let mut tablet = looks_at(&bob, &direct).await;
+    tablet.sends("conversation:leave", json!({"conversation_id": direct})).await;
+
+    for edge in ["conversation:joined", "conversation:left"] {
+        adas.heard_nothing_of(edge).await;
+    }
+    desk.sends("conversation:leave", json!({"conversation_id": direct})).await;
+    adas.hears("conversation:left").await;
+    desk.sends("conversation:join", json!({"conversation_id": direct})).await;
+    adas.hears("conversation:joined").await;
+}
+
+#[tokio::test]
 async fn who_was_removed_sees_nobody_come_or_go() {
     let server = TestServer::start().await;
     let [ada, bob, carol] = server.people(["ada", "bob", "carol"]).await;

@@ -205,6 +205,26 @@ async fn who_leaves_or_joins_does_not_hold_a_status_back() {
 }
 
 #[tokio::test]
+async fn who_may_not_see_a_message_is_not_among_those_whom_it_reached() {
+    let server = TestServer::start().await;
+    let [ada, bob, late] = server.people(["ada", "bob", "late"]).await;
+    let group = ada.opens_group([&bob], json!({"history_for_new_members": "from_joining"})).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let (before, cleared) = (ada.says(&group, "Before").await, ada.says(&direct, "Soon cleared").await);
+    ada.adds(&group, [&late]).await.expect(201);
+    let after = ada.says(&group, "After").await;
+    bob.reads(&direct).await;
+
+    late.reads(&group).await;
+    bob.delete(&format!("/conversations/{direct}")).await.expect(204);
+
+    assert_eq!(each(&of_message(&ada, &before).await, "user_id"), [&json!(bob.id)]);
+    assert_eq!(each(&of_message(&ada, &after).await, "user_id"), [&json!(bob.id), &json!(late.id)]);
+    let reached = of_message(&ada, &cleared).await;
+    assert!(reached["items"][0]["read_at"].is_string(), "who has cleared what they read has read it: {reached:#}");
+}
+
+#[tokio::test]
 async fn events_carry_sent() {
     let server = TestServer::start().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;

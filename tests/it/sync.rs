@@ -313,6 +313,29 @@ async fn what_i_hid_is_in_my_own_matters_and_not_among_the_newest_messages() {
 }
 
 #[tokio::test]
+async fn what_i_hid_does_not_come_back_when_others_change_it() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let (hidden, buried) = (ada.says(&group, "Hidden").await, ada.says(&group, "Hidden and buried").await);
+    let other = ada.says(&group, "Seen").await;
+    for message in [&hidden, &buried] {
+        bob.deletes(message, "me").await.expect(200);
+    }
+
+    ada.edits(&hidden, "Hidden, and other words").await.expect(200);
+    ada.reacts(&hidden, "👍").await.expect(200);
+    ada.deletes(&buried, "everyone").await.expect(200);
+    ada.edits(&other, "Seen, and other words").await.expect(200);
+
+    for cursor in [0, 3] {
+        let page = bob.syncs(json!({"cursors": {&group: cursor}, "limit": 1})).await;
+        assert_eq!(bodies(&page, &group), ["Seen, and other words"]);
+        assert_eq!((&page["cursors"], &page["has_more"]), (&json!({&group: 7}), &json!(false)));
+    }
+}
+
+#[tokio::test]
 async fn sync_answers_the_same_over_a_socket() {
     let server = TestServer::start().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;

@@ -96,6 +96,26 @@ async fn typing_ends_when_the_typist_disconnects() {
 }
 
 #[tokio::test]
+async fn typing_goes_on_when_another_device_of_the_typist_looks_away_or_disconnects() {
+    let server = TestServer::start().await;
+    let (ada, bob, direct) = pair(&server).await;
+    let (mut adas, mut bobs) = (looks_at(&ada, &direct).await, looks_at(&bob, &direct).await);
+    let (mut tablet, mut phone) = (looks_at(&ada, &direct).await, looks_at(&ada, &direct).await);
+
+    // It was said on the phone first, but goes on at the desk.
+    types(&mut phone, &mut bobs, &direct).await;
+    adas.sends("typing:start", json!({"conversation_id": direct})).await;
+    tablet.sends("conversation:leave", json!({"conversation_id": direct})).await;
+    phone.sends("conversation:leave", json!({"conversation_id": direct})).await;
+    phone.closes().await;
+    tablet.closes().await;
+
+    bobs.heard_nothing_of("typing:stop").await;
+    adas.sends("conversation:leave", json!({"conversation_id": direct})).await;
+    bobs.hears("typing:stop").await;
+}
+
+#[tokio::test]
 async fn who_stops_without_having_begun_is_not_told_of() {
     let server = TestServer::start().await;
     let (ada, bob, direct) = pair(&server).await;

@@ -18,7 +18,8 @@ use crate::{
     },
 };
 
-/// Begins a change: the message as it is, and the caller's standing, neither of which changes any more until it ends.
+/// Begins a change of a message that the caller may see: the message as it is for all, and the caller's standing, neither of which
+/// changes any more until it ends.
 pub async fn begin(
     ctx: &Context,
     caller: &Caller,
@@ -26,22 +27,23 @@ pub async fn begin(
 ) -> Result<(Transaction<'static, Postgres>, Standing, Message)> {
     let mut tx = ctx.db.begin().await?;
     conversations::lock(&mut tx, &[conversation]).await?;
-    let (standing, message) = history::visible(ctx, &mut tx, caller, conversation, id).await?;
+    let (standing, message) = history::whole(ctx, &mut tx, caller, conversation, id).await?;
     Ok((tx, standing, message))
 }
 
-/// Closes a change whose message is written: takes its place in the log, commits and tells. Answers with the message.
+/// Closes a change whose message is written: takes its place in the log, commits and tells. Answers with the message as somebody
+/// with this floor sees it.
 pub async fn close(
     ctx: &Context,
     mut tx: Transaction<'static, Postgres>,
     message: Message,
-    change: Change,
-    event: Event,
+    (change, event): (Change, Event),
+    floor_seq: i64,
 ) -> Result<Message> {
     let (conversation, seq) = (message.conversation_id, change.seq);
     changes::insert(&mut tx, conversation, &[change]).await?;
     conversations::advance_quietly(&mut tx, conversation, seq).await?;
-    let message = history::with_status(&mut tx, message).await?;
+    let message = history::with_status(&mut tx, message, floor_seq).await?;
     ctx.commit(tx, vec![event]).await?;
     Ok(message)
 }

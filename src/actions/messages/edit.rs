@@ -42,7 +42,7 @@ pub async fn edit(
     message.mentions = revision.mentions.unwrap_or(message.mentions);
     message.mentions_all = revision.mentions_all.unwrap_or(message.mentions_all);
     if !differ(&message, &before) {
-        return history::with_status(&mut tx, before).await;
+        return history::with_status(&mut tx, before, standing.floor_seq).await;
     }
     check_mentions(&mut tx, &message, &before).await?;
     if message.mentions_all && !before.mentions_all {
@@ -60,9 +60,8 @@ pub async fn edit(
     messages::edit(&mut tx, &message, before.body.as_deref()).await?;
     messages::delete_mentions(&mut tx, &message).await?;
     messages::insert_mentions(&mut tx, &[&message]).await?;
-    let (entry, event) =
-        (Change::of_message(ChangeKind::MessageUpdated, &message), Event::MessageUpdated(message.clone()));
-    let message = change::close(ctx, tx, message, entry, event).await?;
+    let told = (Change::of_message(ChangeKind::MessageUpdated, &message), Event::MessageUpdated(message.clone()));
+    let message = change::close(ctx, tx, message, told, standing.floor_seq).await?;
     if links_elsewhere {
         ctx.visits.set(now);
     }

@@ -60,17 +60,17 @@ pub async fn page(
 /// One message.
 pub async fn one(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
     let reading = async |db: &mut PgConnection| {
-        let (_, message) = visible(ctx, db, caller, conversation, id).await?;
-        with_status(db, message).await
+        let (standing, message) = whole(ctx, db, caller, conversation, id).await?;
+        with_status(db, message, standing.floor_seq).await
     };
     ctx.reads.ask(reading).await
 }
 
-/// A message that says how far all others have come with it.
-pub async fn with_status(db: &mut PgConnection, mut message: Message) -> Result<Message> {
+/// A message as somebody with this floor sees it, who is told how far all others have come with it.
+pub async fn with_status(db: &mut PgConnection, mut message: Message, floor_seq: i64) -> Result<Message> {
     let lows = receipts::lows_of(db, message.conversation_id).await?;
     receipts::set_status(&lows, &mut message);
-    Ok(message)
+    Ok(message.veiled(floor_seq))
 }
 
 /// One page of what a message said before each of its edits, oldest first.
@@ -93,8 +93,21 @@ pub async fn edits(
     Ok(Page::cut(ctx.reads.ask(reading).await?, limit, |edit| edit.changed_seq.to_string()))
 }
 
-/// A message that the caller may see, and their standing.
+/// A message that the caller may see, as they see it, and their standing.
 pub async fn visible(
+    ctx: &Context,
+    db: &mut PgConnection,
+    caller: &Caller,
+    conversation: ConversationId,
+    id: MessageId,
+) -> Result<(Standing, Message)> {
+    let (standing, message) = whole(ctx, db, caller, conversation, id).await?;
+    let message = message.veiled(standing.floor_seq);
+    Ok((standing, message))
+}
+
+/// The same as it is for all, with what it quotes, whether or not the caller may see that.
+pub async fn whole(
     ctx: &Context,
     db: &mut PgConnection,
     caller: &Caller,

@@ -31,7 +31,7 @@ pub async fn pin(ctx: &Context, caller: &Caller, place: (ConversationId, Message
     policy::is_there(&message)?;
     require_reachable(ctx, &mut tx, &standing, caller.user_id).await?;
     if message.pinned_at.is_some() {
-        return history::with_status(&mut tx, message).await;
+        return history::with_status(&mut tx, message, standing.floor_seq).await;
     }
     if messages::count_pinned(&mut tx, place.0).await? >= limits::PINS as i64 {
         return Err(Error::LimitReached { what: "pinned messages", most: limits::PINS });
@@ -41,9 +41,8 @@ pub async fn pin(ctx: &Context, caller: &Caller, place: (ConversationId, Message
     (message.pinned_at, message.pinned_by) = (Some(ctx.clock.now()), Some(caller.user_id));
     message.changed_seq = standing.head_seq + 1;
     messages::set_pin(&mut tx, &message).await?;
-    let (entry, event) =
-        (Change::of_message(ChangeKind::MessagePinned, &message), Event::MessagePinned(message.clone()));
-    change::close(ctx, tx, message, entry, event).await
+    let told = (Change::of_message(ChangeKind::MessagePinned, &message), Event::MessagePinned(message.clone()));
+    change::close(ctx, tx, message, told, standing.floor_seq).await
 }
 
 /// Unpins a message; one that is not pinned takes no place in the log.
@@ -52,16 +51,15 @@ pub async fn unpin(ctx: &Context, caller: &Caller, place: (ConversationId, Messa
     policy::may_pin(&standing)?;
     require_reachable(ctx, &mut tx, &standing, caller.user_id).await?;
     if message.pinned_at.is_none() {
-        return history::with_status(&mut tx, message).await;
+        return history::with_status(&mut tx, message, standing.floor_seq).await;
     }
 
     ctx.spend_as(Limit::Changes, caller.user_id, &standing.person_roles).await?;
     (message.pinned_at, message.pinned_by) = (None, None);
     message.changed_seq = standing.head_seq + 1;
     messages::set_pin(&mut tx, &message).await?;
-    let (entry, event) =
-        (Change::of_message(ChangeKind::MessageUnpinned, &message), Event::MessageUnpinned(message.clone()));
-    change::close(ctx, tx, message, entry, event).await
+    let told = (Change::of_message(ChangeKind::MessageUnpinned, &message), Event::MessageUnpinned(message.clone()));
+    change::close(ctx, tx, message, told, standing.floor_seq).await
 }
 
 /// One page of what is pinned, the newest pin first.

@@ -30,7 +30,7 @@ pub async fn add(ctx: &Context, caller: &Caller, place: (ConversationId, Message
     let place = Place { conversation_id: place.0, message_seq: message.seq, emoji: &emoji };
     let seq = standing.head_seq + 1;
     if !reactions::insert(&mut tx, place, caller.user_id, seq).await? {
-        return history::with_status(&mut tx, message).await;
+        return history::with_status(&mut tx, message, standing.floor_seq).await;
     }
 
     ctx.spend_as(Limit::Reactions, caller.user_id, &standing.person_roles).await?;
@@ -39,7 +39,7 @@ pub async fn add(ctx: &Context, caller: &Caller, place: (ConversationId, Message
     reactions::sum_up(&mut tx, &message).await?;
     let entry = entry(ChangeKind::ReactionAdded, &message, caller.user_id, &emoji);
     let event = Event::ReactionAdded(ReactionChange::of(&message, caller.user_id, emoji.into()));
-    change::close(ctx, tx, message, entry, event).await
+    change::close(ctx, tx, message, (entry, event), standing.floor_seq).await
 }
 
 /// Takes the caller's reaction back; one that is not there takes no place in the log.
@@ -54,7 +54,7 @@ pub async fn remove(
     policy::is_there(&message)?;
     let place = Place { conversation_id: place.0, message_seq: message.seq, emoji: &emoji };
     if !reactions::delete(&mut tx, place, caller.user_id).await? {
-        return history::with_status(&mut tx, message).await;
+        return history::with_status(&mut tx, message, standing.floor_seq).await;
     }
 
     ctx.spend_as(Limit::Reactions, caller.user_id, &standing.person_roles).await?;
@@ -64,7 +64,7 @@ pub async fn remove(
     reactions::sum_up(&mut tx, &message).await?;
     let entry = entry(ChangeKind::ReactionRemoved, &message, caller.user_id, &emoji);
     let event = Event::ReactionRemoved(ReactionChange::of(&message, caller.user_id, emoji.into()));
-    change::close(ctx, tx, message, entry, event).await
+    change::close(ctx, tx, message, (entry, event), standing.floor_seq).await
 }
 
 fn entry(kind: ChangeKind, message: &Message, user: UserId, emoji: &Emoji) -> Change {

@@ -27,7 +27,7 @@ const HEADS: usize = 1000;
 
 /// Fetches a log above one entry, up to and with another, as it would be published now: ascending, each entry with what goes
 /// with it (`ConversationNew` before the participant who was added, if they are still in); and before all,
-/// `ConversationRemoved` for those who are gone now. All that the log still has of those entries must be there.
+/// `ConversationRemoved` or `ConversationDeleted` for those who are gone now. All that the log still has of those entries must be there.
 pub type Refetch = Arc<dyn Fn(LogId, i64, i64) -> BoxFuture<'static, Result<Vec<Envelope>>> + Send + Sync>;
 
 /// Reads the heads of logs; those that are gone are absent.

@@ -37,7 +37,7 @@ use self::{
 };
 use super::mailbox::Mailbox;
 use crate::{
-    cluster::bus::Delivery,
+    cluster::bus::{Delivery, Envelope},
     domain::{
         clock::Time,
         event::Revocation,
@@ -83,11 +83,17 @@ impl Hub {
         Seat { hub: self.clone(), id }
     }
 
-    /// Puts what the bus delivers into the mailboxes of those whom it concerns.
+    /// Puts events into the mailboxes of those whom they concern; says whether somebody of them has not taken yet what they were
+    /// given before.
+    pub fn tell(&self, envelopes: &[Envelope]) -> bool {
+        self.people().tell_all(envelopes)
+    }
+
+    /// Does what the bus delivers.
     pub fn deliver(&self, delivery: &Delivery) {
         let mut people = self.people();
         match delivery {
-            Delivery::Events(envelopes) => people.tell_all(envelopes),
+            Delivery::Events(envelopes) => _ = people.tell_all(envelopes),
             Delivery::Close(revocation) => people.close(*revocation),
             Delivery::Check(members) => people.check(members),
             Delivery::Recheck => people.recheck(),
@@ -104,7 +110,8 @@ impl Hub {
         self.people().sweep(heartbeat, Instant::now(), time);
     }
 
-    /// Asks all sockets to finish what they are answering and to come back elsewhere, spread over some time.
+    /// Asks all sockets, those that come later too, to finish what they are answering and to come back elsewhere, spread over
+    /// some time.
     pub fn send_away(&self, spread: Duration) {
         self.people().send_away(spread);
     }
@@ -165,9 +172,10 @@ impl Seat {
         self.hub.people().hears(self.id, conversation_id)
     }
 
-    /// Opens a conversation before the person's eyes: its typing and presence are heard too, once the conversation is.
-    pub fn view(&self, conversation_id: ConversationId) {
-        self.hub.people().view(self.id, conversation_id);
+    /// Opens a conversation before the person's eyes: its typing and presence are heard too, once the conversation is. Whether
+    /// it was not open.
+    pub fn view(&self, conversation_id: ConversationId) -> bool {
+        self.hub.people().view(self.id, conversation_id)
     }
 
     /// Closes it; whether it was open.

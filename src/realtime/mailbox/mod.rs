@@ -5,7 +5,7 @@
 //! for each socket. Here pushing never waits, a frame is shared by all sockets, and whatever has gathered since the last
 //! write leaves in the next one: actix asks the response's body for more until it is empty or a write's worth is there.
 //!
-//! Invariant: one thread; events take at most the budget, however slowly the peer reads.
+//! Invariant: one thread; events take at most the budget, however slowly the peer reads, or one that is larger by itself.
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +38,8 @@ pub struct Outgoing(Rc<Shared>);
 pub enum Pushed {
     /// It will be written.
     Queued,
+    /// The same, but more than half of the budget waits before it.
+    Behind,
     /// It could be missed, and was not queued.
     Shed,
     /// The socket is closing, and nothing more is written.
@@ -95,23 +97,25 @@ pub fn open(budget: usize) -> (Mailbox, Outgoing) {
 }
 
 impl Mailbox {
-    /// Queues an event. What may be shed is shed once a quarter of the budget is taken.
+    /// Queues an event. What may be shed is shed once a quarter of the budget is taken. Whoever has taken all that there was is
+    /// not slow, however much comes at once.
     pub fn push(&self, frame: Bytes, durability: Durability) -> Result<Pushed, TooSlow> {
         let mut state = self.0.state.borrow_mut();
         if state.is_closed() {
             return Ok(Pushed::TooLate);
         }
-        let event_bytes = state.event_bytes + frame.len();
+        let waiting = state.event_bytes;
+        let event_bytes = waiting + frame.len();
         match durability {
             Durability::Ephemeral if event_bytes > self.0.quarter() => return Ok(Pushed::Shed),
-            Durability::Durable if event_bytes > self.0.budget => return Err(TooSlow),
+            Durability::Durable if event_bytes > self.0.budget && waiting > 0 => return Err(TooSlow),
             Durability::Ephemeral | Durability::Durable => {}
         }
         state.enqueue(Queued { frame, is_reply: false });
         let writer = state.writer.take();
         drop(state);
         wake(writer);
-        Ok(Pushed::Queued)
+        Ok(if waiting > self.0.budget / 2 { Pushed::Behind } else { Pushed::Queued })
     }
 
     /// Queues what the peer asked for. It is not of the events' budget: rather than closing on one who asks for much, the

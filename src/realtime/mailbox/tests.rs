@@ -68,11 +68,23 @@ fn ephemeral_events_are_shed_first_and_durable_ones_never() {
 
     assert_eq!(mailbox.push(frame(250), Durability::Ephemeral), Ok(Pushed::Queued));
     assert_eq!(mailbox.push(frame(1), Durability::Ephemeral), Ok(Pushed::Shed));
-    assert_eq!(mailbox.push(frame(750), Durability::Durable), Ok(Pushed::Queued));
+    assert_eq!(mailbox.push(frame(749), Durability::Durable), Ok(Pushed::Queued));
+    assert_eq!(mailbox.push(frame(1), Durability::Durable), Ok(Pushed::Behind));
     assert_eq!(mailbox.push(frame(1), Durability::Durable), Err(TooSlow));
 
-    assert_eq!(written(&mut outgoing).0.len(), 2);
+    assert_eq!(written(&mut outgoing).0.len(), 3);
     assert_eq!(mailbox.push(frame(250), Durability::Ephemeral), Ok(Pushed::Queued));
+}
+
+#[test]
+fn who_has_taken_everything_is_given_even_what_is_larger_than_the_budget() {
+    let (mailbox, mut outgoing) = open(1_000);
+
+    assert_eq!(mailbox.push(frame(2_000), Durability::Durable), Ok(Pushed::Queued));
+    assert_eq!(mailbox.push(frame(1), Durability::Durable), Err(TooSlow));
+    written(&mut outgoing);
+
+    assert_eq!(mailbox.push(frame(2_000), Durability::Durable), Ok(Pushed::Queued));
 }
 
 #[test]

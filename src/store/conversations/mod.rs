@@ -169,13 +169,13 @@ pub async fn update_settings(db: &mut PgConnection, conversation: &Conversation)
     Ok(())
 }
 
-/// Closes a group for good: nobody is in it any more.
-pub async fn delete(db: &mut PgConnection, id: ConversationId, now: Time) -> sqlx::Result<Vec<UserId>> {
+/// Closes a group for good, at the last place of its log: nobody is in it any more.
+pub async fn delete(db: &mut PgConnection, id: ConversationId, seq: i64, now: Time) -> sqlx::Result<Vec<UserId>> {
     sqlx::query_scalar!(
         r#"
         with closed as (
             update conversations
-            set deleted_at = $2, member_count = 0, avatar_id = null
+            set deleted_at = $2, head_seq = $3, member_count = 0, avatar_id = null
             where id = $1)
         update members
         set left_at = $2
@@ -184,6 +184,7 @@ pub async fn delete(db: &mut PgConnection, id: ConversationId, now: Time) -> sql
         "#,
         id.0,
         now,
+        seq,
     )
     .fetch_all(db)
     .await

@@ -15,7 +15,7 @@ use crate::domain::{
     reaction::Reaction,
 };
 
-/// One message by its id, unless it lies at or below the reader's floor.
+/// One message by its id, unless it lies at or below the reader's floor; with what it quotes, although that may.
 pub async fn by_id(db: &mut PgConnection, reader: Reader, id: MessageId) -> sqlx::Result<Option<Message>> {
     let row = select_messages!(
         reader.now,
@@ -24,7 +24,7 @@ pub async fn by_id(db: &mut PgConnection, reader: Reader, id: MessageId) -> sqlx
         id.0,
         reader.floor_seq
     );
-    Ok(row.fetch_optional(db).await?.map(|row| Message::from(row).veiled(reader.floor_seq)))
+    Ok(row.fetch_optional(db).await?.map(Message::from))
 }
 
 /// Messages by their ids, in many conversations at once.
@@ -80,14 +80,16 @@ pub async fn seqs(
     Ok(rows.into_iter().map(|row| ((row.conversation_id, row.id), row.seq)).collect())
 }
 
-/// Messages changed after a place in the log, ascending by their last change, that lie above the reader's floor.
+/// Messages changed after a place in the log, ascending by their last change, that lie above the reader's floor and that the reader
+/// did not hide.
 pub async fn changed_after(
     db: &mut PgConnection,
     reader: Reader,
     after: i64,
     limit: usize,
 ) -> sqlx::Result<Vec<Message>> {
-    // Two index scans instead of one `or`: what was born since, and what was born before and changed since.
+    // Two index scans instead of one `or`: what was born since, and what was born before and changed since. What is asked of hidden
+    // messages is asked of one message after the other: as a join, all of a long history would be read.
     let rows = select_messages!(
         reader.now,
         "where message.conversation_id = $2
@@ -97,6 +99,10 @@ pub async fn changed_after(
                 from messages born
                 where born.conversation_id = $2 and born.seq > greatest($3::bigint, $4::bigint)
                   and born.changed_seq = born.seq
+                  and (not exists (select from hidden_messages where conversation_id = $2 and user_id = $6)
+                       or not exists (select from hidden_messages hidden
+                                      where hidden.conversation_id = $2 and hidden.user_id = $6
+                                        and hidden.message_seq = born.seq))
                 order by born.seq
                 limit $5)
                union all
@@ -104,6 +110,10 @@ pub async fn changed_after(
                 from messages changed
                 where changed.conversation_id = $2 and changed.changed_seq > $3 and changed.changed_seq > changed.seq
                   and changed.seq > $4
+                  and (not exists (select from hidden_messages where conversation_id = $2 and user_id = $6)
+                       or not exists (select from hidden_messages hidden
+                                      where hidden.conversation_id = $2 and hidden.user_id = $6
+                                        and hidden.message_seq = changed.seq))
                 order by changed.changed_seq
                 limit $5))
          order by message.changed_seq
@@ -111,7 +121,8 @@ pub async fn changed_after(
         reader.conversation_id.0,
         after,
         reader.floor_seq,
-        limit as i64
+        limit as i64,
+        reader.user_id.0
     );
     Ok(rows.fetch_all(db).await?.into_iter().map(|row| Message::from(row).veiled(reader.floor_seq)).collect())
 }

@@ -145,7 +145,7 @@ pub async fn of_conversation(
     .await
 }
 
-/// When one message reached each of the present members but its sender.
+/// When one message reached each of the present members but its sender, and those who may not see it because they joined later.
 pub async fn of_message(
     db: &mut PgConnection,
     message: (ConversationId, i64, UserId),
@@ -166,6 +166,8 @@ pub async fn of_message(
                   and mark.seq >= $2) as read_at
         from members member
         where member.conversation_id = $1 and member.left_at is null and member.user_id <> $3
+          -- What somebody has cleared since, they were there for.
+          and (member.floor_seq < $2 or member.floor_seq = member.cleared_seq)
           and ($4::uuid is null or member.user_id > $4)
         order by member.user_id
         limit $5

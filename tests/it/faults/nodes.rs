@@ -77,6 +77,26 @@ async fn what_a_node_committed_and_did_not_tell_before_it_was_killed_is_heard_at
 }
 
 #[tokio::test]
+async fn a_group_that_was_deleted_by_a_node_that_was_killed_before_it_could_tell_is_gone_at_the_other() {
+    let nodes = Nodes::start().await;
+    let [ada, bob] = [nodes.north.person("ada").await, nodes.north.person("bob").await];
+    let (group, other) = (ada.opens_group_with([&bob]).await, bob.opens_group_with([]).await);
+    let mut bobs = bob.at(&nodes.south).socket().await;
+    ada.says(&group, "Before").await;
+    bobs.hears("message:new").await;
+
+    nodes.roads[0].freeze();
+    ada.says(&group, "Bob never hears this").await;
+    ada.delete(&format!("/conversations/{group}")).await.expect(204);
+    nodes.north.kill().await;
+
+    let heard = bobs.hears("conversation:removed").await;
+    assert_eq!((&heard["seq"], &heard["data"]), (&json!(3), &json!({"conversation_id": group})));
+    bob.at(&nodes.south).says(&other, "After").await;
+    assert_eq!(bobs.hears("message:new").await["data"]["body"], "After");
+}
+
+#[tokio::test]
 async fn a_node_that_dies_or_leaves_under_load_leaves_its_people_to_the_other() {
     let Nodes { north, south, roads, database_road, redis, database } = Nodes::start().await;
     let doors = [Proxy::to(Target::Address(north.address())).await, Proxy::to(Target::Address(south.address())).await];

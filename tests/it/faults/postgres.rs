@@ -14,6 +14,7 @@ use crate::harness::{
     postgres::Database,
     process::Process,
     proxy::{Proxy, Target},
+    socket::{Socket, request},
     until,
 };
 
@@ -139,6 +140,30 @@ async fn a_server_can_be_stopped_while_its_database_does_not_answer() {
     assert_eq!(socket.is_closed().await.0, 1001);
     let answer = unanswered.await.expect("nobody panics");
     assert!(answer.is_err() || answer.is_ok_and(|reply| reply.status() == 503), "nothing was committed");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_no_fault_of_whoever_opens_a_socket() {
+    let mut postgres = OwnPostgres::start();
+    let server = Process::start(&[("DATABASE_URL", postgres.url())]).await;
+    let known = server.person("ada").await;
+    known.get("/users/me").await.expect(200);
+    // Nobody has seen this token yet, so that the database must be asked about it.
+    let new = known.signs_in_again().await;
+    let mut sockets = Vec::new();
+    for person in [&known, &new] {
+        let socket = Socket::connect(request(&server.client, "", &[])).await.expect("it opens without a proof");
+        sockets.push((socket, person.token().expect("who is signed in has a token")));
+    }
+
+    postgres.kill();
+
+    for (mut socket, token) in sockets {
+        socket.sends_frame(&json!({"type": "auth", "data": {"token": token}})).await;
+        assert_eq!(socket.hears("error").await["error"]["code"], "unavailable");
+        let (code, reason) = socket.is_closed().await;
+        assert!(code == 1001 && reason.starts_with("reconnect_after_ms="), "{code} {reason}");
+    }
 }
 
 async fn is_away(client: &Client, crowd: &Crowd) {

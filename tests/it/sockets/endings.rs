@@ -3,15 +3,17 @@
 use std::time::{Duration, Instant};
 
 use chrono::Duration as Span;
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::harness::{
+    new_id,
     person::Person,
     postgres::{held, waiting},
     raw::{CLOSE, PING, PONG, RawSocket},
     seq,
     server::{PASSWORD, TestServer},
-    socket::Socket,
+    socket::{Socket, request},
     until,
 };
 
@@ -207,6 +209,32 @@ async fn a_stopping_server_finishes_what_it_was_asked_and_says_when_to_come_back
     stopping.await.expect("it stops in good order");
 }
 
+#[tokio::test]
+async fn who_comes_to_a_stopping_server_is_sent_away_too() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
+    let mut late = Socket::connect(request(&server.client, "", &[])).await.expect("it opens without a proof");
+    let token = bob.token().expect("who is signed in has a token").to_owned();
+    // Whoever holds the conversation makes the stopping take as long as this test needs.
+    let (mut holder, mut onlooker) = (server.database.connect().await, server.database.connect().await);
+    let holding = held(&mut holder, &direct).await;
+    let message = json!({"conversation_id": direct, "body": "One last thing"});
+    adas.sends_frame(&json!({"type": "message:send", "ref": "last", "data": message})).await;
+    until("the send waits for the conversation", async || (waiting(&mut onlooker).await == 1).then_some(())).await;
+    let stopping = tokio::spawn(server.stop());
+    is_sent_away(&mut bobs).await;
+
+    late.sends_frame(&json!({"type": "auth", "data": {"token": token}})).await;
+
+    late.hears("ready").await;
+    is_sent_away(&mut late).await;
+    holding.rollback().await.expect("nothing was done");
+    is_sent_away(&mut adas).await;
+    stopping.await.expect("it stops in good order");
+}
+
 async fn is_sent_away(socket: &mut Socket) {
     let (code, reason) = socket.is_closed().await;
     let wait = reason.strip_prefix("reconnect_after_ms=").and_then(|ms| ms.parse::<u64>().ok());
@@ -246,6 +274,28 @@ async fn who_reads_too_slowly_is_closed_with_4008_and_then_syncs_without_loss() 
     assert_eq!(close, Some(4008));
     assert!(heard < MESSAGES, "the socket was not slow");
     assert_eq!(missed(&bob, &direct, heard).await, (heard + 1..=MESSAGES).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn who_reads_hears_all_of_a_burst_that_is_larger_than_a_mailbox() {
+    const MESSAGES: i64 = 60;
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let (mut adas, mut bobs) = (ada.socket().await, bob.socket().await);
+    // The quoted one is told apart from the others, since not all may see what it quotes.
+    let (quoted, words) = (ada.says(&direct, "Look at this").await, "🐌".repeat(16_000));
+
+    let burst = join_all((1..=MESSAGES).map(async |number| {
+        let reply_to = (number % 7 == 0).then_some(&quoted["id"]);
+        ada.sends(&direct, json!({"id": new_id(), "body": words, "reply_to": reply_to})).await.expect(201);
+    }));
+    let hearing = join_all([&mut adas, &mut bobs].map(async |socket| {
+        for seq in 1..=MESSAGES + 1 {
+            assert_eq!(socket.hears("message:new").await["seq"], seq);
+        }
+    }));
+    join(burst, hearing).await;
 }
 
 /// Takes the next frame: the next message, something else, or the close whose code is the answer.

@@ -32,6 +32,8 @@ pub(super) struct People {
     guests: Slab<Guest>,
     by_user: HashMap<UserId, Seats>,
     rooms: Rooms,
+    /// Over how long whoever comes is told to come back elsewhere, once all are sent away.
+    sends_away: Option<Duration>,
 }
 
 /// One socket and its person.
@@ -66,7 +68,7 @@ type Standing = (i64, i64);
 
 impl People {
     pub fn new(rooms: Rooms) -> Self {
-        Self { guests: Slab::new(), by_user: HashMap::new(), rooms }
+        Self { guests: Slab::new(), by_user: HashMap::new(), rooms, sends_away: None }
     }
 
     pub fn len(&self) -> usize {
@@ -74,6 +76,9 @@ impl People {
     }
 
     pub fn admit(&mut self, arrival: Arrival, mailbox: Mailbox, now: Instant) -> u32 {
+        if let Some(spread) = self.sends_away {
+            mailbox.close_when_answered(Close::going_away_within(spread));
+        }
         let seat = self.guests.insert(Guest {
             arrival,
             mailbox,
@@ -152,12 +157,14 @@ impl People {
         self.rooms.of(conversation_id).is_some_and(|room| room.is_heard_by(seat))
     }
 
-    pub fn view(&mut self, seat: u32, conversation_id: ConversationId) {
+    pub fn view(&mut self, seat: u32, conversation_id: ConversationId) -> bool {
         let viewing = &mut self.guest(seat).viewing;
-        if !viewing.contains(&conversation_id) {
-            viewing.push(conversation_id);
-            self.rooms.set_viewing(conversation_id, seat, true);
+        if viewing.contains(&conversation_id) {
+            return false;
         }
+        viewing.push(conversation_id);
+        self.rooms.set_viewing(conversation_id, seat, true);
+        true
     }
 
     pub fn unview(&mut self, seat: u32, conversation_id: ConversationId) -> bool {
@@ -204,7 +211,8 @@ impl People {
         self.guests.iter().for_each(|(_, guest)| guest.mailbox.ask_to_recheck());
     }
 
-    pub fn send_away(&self, spread: Duration) {
+    pub fn send_away(&mut self, spread: Duration) {
+        self.sends_away = Some(spread);
         for (place, (_, guest)) in self.guests.iter().enumerate() {
             let reconnect_after = spread.mul_f64(place as f64 / self.guests.len() as f64);
             guest.mailbox.close_when_answered(Close::GoingAway { reconnect_after });

@@ -21,10 +21,13 @@ use crate::{
 pub(super) struct Tally {
     delivered: usize,
     shed: usize,
+    /// Whether somebody has not taken yet what they were given before.
+    is_anybody_behind: bool,
 }
 
 impl People {
-    pub fn tell_all(&mut self, envelopes: &[Envelope]) {
+    /// Tells events in their order; says whether somebody who hears them has not taken yet what they were told before.
+    pub fn tell_all(&mut self, envelopes: &[Envelope]) -> bool {
         let mut tally = Tally::default();
         for run in envelopes.chunk_by(go_together) {
             if run.len() > 1 && self.all_see(&run[0]) {
@@ -37,6 +40,7 @@ impl People {
         }
         metrics::deliveries(tally.delivered);
         metrics::events_shed(tally.shed);
+        tally.is_anybody_behind
     }
 
     fn tell(&mut self, envelope: &Envelope, tally: &mut Tally) {
@@ -122,6 +126,7 @@ impl People {
             self.guests[listener.seat as usize].push(frames.clone(), run[0].durability, &mut told);
         }
         tally.delivered += told.delivered * run.len();
+        tally.is_anybody_behind |= told.is_anybody_behind;
     }
 
     /// Whether all who hear its conversation may see what an event is about.
@@ -154,6 +159,10 @@ impl Guest {
     pub(super) fn push(&self, frame: Bytes, durability: Durability, tally: &mut Tally) {
         match self.mailbox.push(frame, durability) {
             Ok(Pushed::Queued) => tally.delivered += 1,
+            Ok(Pushed::Behind) => {
+                tally.delivered += 1;
+                tally.is_anybody_behind = true;
+            }
             Ok(Pushed::Shed) => tally.shed += 1,
             Ok(Pushed::TooLate) => {}
             Err(_) => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::realtime::pump;
+use crate::{config::settings::Settings, realtime::pump};
 
 #[test]
 fn members_hear_their_conversations_and_nothing_else() {
@@ -156,7 +156,7 @@ async fn the_pump_hands_on_what_the_bus_brings_until_the_bus_is_gone() {
     }
     drop(bus);
 
-    pump::run(worker.hub.clone(), deliveries, Duration::from_secs(25), Clock::default()).await;
+    pump::run(worker.hub.clone(), deliveries, &Settings::defaults(), Clock::default()).await;
 
     assert_eq!(ear.heard(), (1..=100).map(|seq: i64| seq.to_string()).collect::<Vec<_>>());
 }

@@ -134,7 +134,7 @@ fn the_hub_stays_whole_whatever_happens() {
             0 => ears.push(worker.join(user)),
             1 if !ears.is_empty() => _ = ears.swap_remove(next(ears.len())),
             2 if !ears.is_empty() => ears[next(ears.len())].subscribe(vec![(id, 0, seq)]),
-            3 if !ears.is_empty() => ears[next(ears.len())].seat.view(id),
+            3 if !ears.is_empty() => _ = ears[next(ears.len())].seat.view(id),
             4 if !ears.is_empty() => _ = ears[next(ears.len())].seat.unview(id),
             5 => worker.tell(&[addition(id, user, 0, 0)]),
             6 => worker.tell(&[removal(id, user, seq)]),
