@@ -102,12 +102,12 @@ create table idempotency_keys (
     key         text        not null,
     fingerprint bytea       not null,
     status      smallint,
-    answer      text,
+    receipt     jsonb,
     created_at  timestamptz not null,
     constraint idempotency_keys_pkey primary key (user_id, key)
 );
 comment on table idempotency_keys is
-    'One row is one creating request that carried an Idempotency-Key: what was asked (hashed) and what was answered. Kept for 24 hours.';
+    'One row is one creating request that carried an Idempotency-Key: what was asked (hashed) and ids of what it made. Kept for 24 hours.';
 create index idempotency_keys_created_idx on idempotency_keys (created_at);
 
 create table secrets (

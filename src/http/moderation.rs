@@ -2,7 +2,6 @@
 
 use actix_web::{delete, get, patch, post, put};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -13,7 +12,7 @@ use super::{
     page::PageQuery,
 };
 use crate::{
-    actions::moderation,
+    actions::{idempotency::Turn, moderation},
     domain::{
         ids::{ConversationId, MessageId, ReportId, UserId},
         moderation::{ReportFilter, ReportState},
@@ -83,22 +82,20 @@ struct Why {
 /// Report a message or a person.
 ///
 /// A message that you can see, or anybody. Operators see it, and what the message said; nobody else does. The same again while it is open
-/// is answered with 200.
+/// is answered with 200, and without what the message said.
 #[utoipa::path(tag = "rules", params(Key), request_body = MakeReport, responses(
     (status = 201, description = "It is reported.", body = ReportView),
     (status = 200, description = "You reported the same before, and it is still open.", body = ReportView)))]
 #[post("/reports")]
-async fn make_report(
-    ctx: Ctx,
-    Signed(caller): Signed,
-    key: Key,
-    Json(body): Json<MakeReport>,
-) -> Outcome<Box<RawValue>> {
-    idempotency::once(&ctx, &caller, key, &("report", body.clone()), async {
-        let (is_new, report) = moderation::report(&ctx, &caller, body.reported()?, body.reason).await?;
-        Ok((is_new, ReportView::from(report)))
-    })
-    .await
+async fn make_report(ctx: Ctx, Signed(caller): Signed, key: Key, Json(body): Json<MakeReport>) -> Outcome<ReportView> {
+    let (asked, known_by) = (("report", body.clone()), (caller.user_id, key));
+    let (here, reporter) = (ctx.clone(), caller.clone());
+    let carry_out = async move |turn: Turn| {
+        let (is_new, report) = moderation::report(&here, &reporter, body.reported()?, body.reason, &turn).await?;
+        Ok((is_new, report.into()))
+    };
+    let again = async |made| Ok(moderation::own_report(&ctx, &caller, made).await?.into());
+    idempotency::once(&ctx, known_by, &asked, carry_out, again).await
 }
 
 /// List reports.

@@ -67,6 +67,11 @@ pub async fn count_open(db: &mut PgConnection, reporter: UserId) -> sqlx::Result
     .await
 }
 
+/// One report.
+pub async fn find(db: &mut PgConnection, id: ReportId) -> sqlx::Result<Option<Report>> {
+    select_reports!("where id = $1", id.0).fetch_optional(db).await
+}
+
 /// One report, unchanged by others until the transaction ends.
 pub async fn hold(db: &mut PgConnection, id: ReportId) -> sqlx::Result<Option<Report>> {
     select_reports!("where id = $1 for update", id.0).fetch_optional(db).await
