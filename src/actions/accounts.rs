@@ -7,7 +7,9 @@ use serde_json::json;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{
-    Context, avatars, members,
+    Context, avatars,
+    idempotency::Turn,
+    members,
     sessions::{self, SignedIn},
 };
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
         audiences, erasures, idempotency,
         moderation::audit,
         revocations, scheduled, sessions as session_rows,
-        users::{self as rows, NewUser},
+        users::{self as rows, Credentials, NewUser},
     },
 };
 
@@ -67,11 +69,26 @@ impl Registration {
     }
 }
 
+/// Counts one more account, before anything is written down of it.
+pub async fn admit(ctx: &Context, visit: &Visit) -> Result<()> {
+    spend(ctx, Limit::Registrations, address_key(visit.address)).await
+}
+
 /// Makes an account and signs its owner in.
-pub async fn register(ctx: &Context, registration: Registration, visit: &Visit) -> Result<SignedIn> {
-    spend(ctx, Limit::Registrations, address_key(visit.address)).await?;
-    let (tx, user) = insert(ctx, registration).await?;
+pub async fn register(ctx: &Context, registration: Registration, visit: &Visit, turn: &Turn) -> Result<SignedIn> {
+    let (mut tx, user) = insert(ctx, registration).await?;
+    turn.settle(&mut tx, true, &user).await?;
     sessions::begin(ctx, tx, user, visit.device.as_deref()).await
+}
+
+/// Signs in whoever an earlier request registered and was perhaps not answered; with another password it is another request.
+pub async fn register_again(ctx: &Context, user: UserId, password: String, visit: &Visit) -> Result<SignedIn> {
+    spend(ctx, Limit::Logins, address_key(visit.address)).await?;
+    spend(ctx, Limit::Logins, account_key(&user.to_string())).await?;
+    let account = rows::hold_credentials(&ctx.db, user).await?.ok_or(Error::NotFound("user"))?;
+    let fits = ctx.passwords.verify(password, account.password_hash.clone()).await?;
+    let Some(checked) = Some(account).filter(|_| fits) else { return Err(Conflict::IdempotencyMismatch.into()) };
+    let_in(ctx, &checked, visit).await
 }
 
 /// Makes an account for somebody else, with these roles.
@@ -95,6 +112,11 @@ pub async fn login(ctx: &Context, login: &str, password: String, visit: &Visit) 
     let hash = account.as_ref().and_then(|known| known.password_hash.clone());
     let fits = ctx.passwords.verify(password, hash).await?;
     let Some(checked) = account.filter(|_| fits) else { return Err(AuthFailure::BadCredentials.into()) };
+    let_in(ctx, &checked, visit).await
+}
+
+/// Signs in whose password was checked, unless they changed it meanwhile or are banned.
+async fn let_in(ctx: &Context, checked: &Credentials, visit: &Visit) -> Result<SignedIn> {
     let mut tx = ctx.db.begin().await?;
     let held = rows::hold_credentials(&mut *tx, checked.id).await?.ok_or(AuthFailure::BadCredentials)?;
     if held.password_hash != checked.password_hash {

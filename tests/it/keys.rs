@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::harness::{client::perform, each, id, new_id, person::Person, reply::Reply, server::TestServer};
+use crate::harness::{client::perform, each, id, new_id, person::Person, reply::Reply, server::TestServer, with};
 
 async fn posts(person: &Person, key: &str, path: &str, body: Value) -> Reply {
     perform(person.ask(Method::POST, path).header("idempotency-key", key).json(&body)).await
@@ -201,6 +201,57 @@ async fn what_made_nothing_under_a_key_counts_as_a_change() {
 
     posts(&ada, "two", "/conversations", body.clone()).await.expect(200);
     ada.post("/conversations", body).await.expect(200);
+}
+
+#[tokio::test]
+async fn who_registers_again_under_the_same_key_is_the_same_person_with_another_session() {
+    let server = TestServer::start().await;
+    let registers = async |key: &str, body: Value| {
+        perform(server.client.ask(Method::POST, "/auth/register").header("idempotency-key", key).json(&body)).await
+    };
+    let body = json!({"username": "ada", "password": "analytical engine", "email": "ada@example.com"});
+
+    let first = registers("key", body.clone()).await.expect(201);
+    let again = registers("key", body.clone()).await.expect(201);
+
+    assert_eq!(again["user"], first["user"]);
+    assert_ne!(again["session_id"], first["session_id"]);
+    for signed_in in [&first, &again] {
+        let token = signed_in["access_token"].as_str().expect("a token");
+        perform(server.client.ask(Method::GET, "/users/me").bearer_auth(token)).await.expect(200);
+    }
+    for other in [
+        json!({"username": "bob"}),
+        json!({"password": "difference engine"}),
+        json!({"display_name": "Ada"}),
+        json!({"email": "a@example.com"}),
+    ] {
+        registers("key", with(body.clone(), other)).await.refused(409, "idempotency_mismatch");
+    }
+    registers("another", body.clone()).await.refused(409, "username_taken");
+    registers("weak", with(body, json!({"username": "eve", "password": "weak"}))).await.refused_for("password");
+    let eve = json!({"username": "eve", "password": "a better password"});
+    registers("weak", eve).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_retried_registration_guesses_no_password_and_lets_in_nobody_who_is_banned() {
+    let server = TestServer::with(|settings| settings.logins_per_minute = 3).await;
+    let registers = async |password: &str| {
+        let ask = server.client.ask(Method::POST, "/auth/register").header("idempotency-key", "key");
+        perform(ask.json(&json!({"username": "ada", "password": password}))).await
+    };
+    registers("analytical engine").await.expect(201);
+
+    for _ in 0..3 {
+        registers("a bold guess").await.refused(409, "idempotency_mismatch");
+    }
+    registers("analytical engine").await.refused(429, "rate_limited");
+    server.clock.advance(chrono::Duration::minutes(2));
+    let ban = "update users set banned_until = now() + interval '1 year'";
+    sqlx::query(ban).execute(&mut server.database.connect().await).await.expect("the table is there");
+
+    registers("analytical engine").await.refused(403, "banned");
 }
 
 #[tokio::test]
