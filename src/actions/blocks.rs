@@ -1,11 +1,9 @@
 //! Whom the caller does not want to hear from. Nobody else learns of it.
 
-use chrono::DateTime;
-
 use super::Context;
 use crate::{
     domain::{
-        clock::Time,
+        clock::{Time, from_micros},
         error::{Error, Result},
         event::Event,
         ids::UserId,
@@ -56,9 +54,6 @@ pub async fn remove(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<(
 }
 
 fn read_cursor(cursor: &str) -> Result<(Time, UserId)> {
-    let parts = cursor.split_once('.').and_then(|(at, id)| {
-        let at = DateTime::from_timestamp_micros(at.parse().ok()?)?;
-        Some((at, id.parse().ok()?))
-    });
+    let parts = cursor.split_once('.').and_then(|(at, id)| Some((from_micros(at)?, id.parse().ok()?)));
     parts.ok_or(Error::Malformed("The cursor is not one of ours."))
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::{
         avatar,
-        clock::Time,
+        clock::{Time, from_micros},
         conversation::{
             Conversation, ConversationChange, ConversationFilter, ConversationKind, NewConversation, OwnConversation,
         },
@@ -225,7 +225,7 @@ pub fn parse_place(cursor: &str) -> Result<ListPlace> {
     let read = || {
         let mut parts = cursor.splitn(3, '.');
         let is_pinned = parts.next()? == "1";
-        let active_at = chrono::DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
+        let active_at = from_micros(parts.next()?)?;
         Some(ListPlace { is_pinned, active_at, id: parts.next()?.parse().ok()? })
     };
     read().ok_or(Error::Malformed("The cursor is not one that was given out."))

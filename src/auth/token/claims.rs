@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Holder, HostPerson, ISSUER, Verified};
 use crate::domain::{
-    clock::Time,
+    clock::{Time, within_reach},
     error::{AuthFailure, Result},
     ids::{SessionId, UserId},
     limits, text,
@@ -111,6 +111,7 @@ impl HostClaims {
     pub fn verify(self, audience: Option<&str>, now: Time) -> Result<Verified, AuthFailure> {
         let expires_at = check_expiry(self.exp, now)?;
         let issued_at = self.iat.map_or(Ok(DateTime::UNIX_EPOCH), from_numeric)?;
+        let issued_at = within_reach(issued_at).ok_or(AuthFailure::InvalidToken)?;
         let not_before = self.nbf.map_or(Ok(issued_at), from_numeric)?;
         if issued_at.max(not_before) > now + LEEWAY {
             return Err(AuthFailure::TokenNotYetValid);
