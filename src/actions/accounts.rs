@@ -21,7 +21,7 @@ use crate::{
         ids::UserId,
         limits::{self, Limit},
         moderation::{Actor, AuditAction, AuditEntry},
-        session::RevocationReason,
+        session::{CLOCK_SKEW, RevocationReason},
         text,
         user::{self, Caller, User},
     },
@@ -225,7 +225,7 @@ async fn erase(ctx: &Context, tx: &mut PgConnection, user_id: UserId) -> Result<
     }
     // A client that still has the host application's token must not bring the person back by its next request.
     if let Some(external_id) = &user.external_id {
-        revocations::void_host_tokens(&mut *tx, external_id, now).await?;
+        revocations::void_host_tokens(&mut *tx, external_id, now + CLOCK_SKEW).await?;
     }
     erasures::begin(&mut *tx, user_id, now).await?;
     session_rows::delete_all(&mut *tx, user_id).await?;

@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -13,11 +13,11 @@ use crate::domain::{
     clock::{Time, within_reach},
     error::{AuthFailure, Result},
     ids::{SessionId, UserId},
-    limits, text,
+    limits,
+    session::CLOCK_SKEW,
+    text,
 };
 
-/// Clocks of two machines may differ by this much.
-const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 /// No honest token is longer.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
 /// Bounds of what the host application says of a person.
@@ -113,7 +113,7 @@ impl HostClaims {
         let issued_at = self.iat.map_or(Ok(DateTime::UNIX_EPOCH), from_numeric)?;
         let issued_at = within_reach(issued_at).ok_or(AuthFailure::InvalidToken)?;
         let not_before = self.nbf.map_or(Ok(issued_at), from_numeric)?;
-        if issued_at.max(not_before) > now + LEEWAY {
+        if issued_at.max(not_before) > now + CLOCK_SKEW {
             return Err(AuthFailure::TokenNotYetValid);
         }
         if audience.is_some_and(|wanted| !self.aud.as_ref().is_some_and(|aud| aud.names(wanted))) {
@@ -152,7 +152,7 @@ fn read_part<T: DeserializeOwned>(part: &str) -> Result<T, AuthFailure> {
 
 /// From when on a token is refused, if that is not past.
 fn check_expiry(exp: f64, now: Time) -> Result<Time, AuthFailure> {
-    let ends = from_numeric(exp)?.checked_add_signed(LEEWAY).ok_or(AuthFailure::InvalidToken)?;
+    let ends = from_numeric(exp)?.checked_add_signed(CLOCK_SKEW).ok_or(AuthFailure::InvalidToken)?;
     if ends <= now { Err(AuthFailure::TokenExpired) } else { Ok(ends) }
 }
 
