@@ -129,7 +129,8 @@ async fn let_in(ctx: &Context, checked: &Credentials, visit: &Visit) -> Result<S
 /// Replaces the caller's password, and ends their other sessions.
 pub async fn change_password(ctx: &Context, caller: &Caller, current: String, new: String) -> Result<()> {
     user::check_password("new_password", &new)?;
-    spend(ctx, Limit::Logins, account_key(&caller.user_id.to_string())).await?;
+    // Counted apart from logins, or strangers who try to sign in would keep the owner from it.
+    spend(ctx, Limit::Logins, format!("owner:{}", caller.user_id)).await?;
     let account = rows::hold_credentials(&ctx.db, caller.user_id).await?.ok_or(AuthFailure::SessionRevoked)?;
     let Some(old_hash) = account.password_hash else { return Err(Conflict::NoPassword.into()) };
     if !ctx.passwords.verify(current, Some(old_hash.clone())).await? {

@@ -123,6 +123,25 @@ async fn settings_members_and_pins_are_changed_so_often_a_minute_and_anybody_may
 }
 
 #[tokio::test]
+async fn strangers_who_try_to_sign_in_do_not_keep_an_owner_from_changing_the_password() {
+    let server = TestServer::with(|settings| settings.logins_per_minute = 3).await;
+    let ada = server.person("ada").await;
+    for _ in 0..5 {
+        server.client.post("/auth/login", json!({"username": "ada", "password": "a bold guess"})).await;
+    }
+
+    let change = json!({"current_password": PASSWORD, "new_password": "a better password"});
+    ada.post("/auth/password", change).await.expect(204);
+    for _ in 0..2 {
+        let wrong = json!({"current_password": "a bold guess", "new_password": "a worse password"});
+        ada.post("/auth/password", wrong).await.refused_for("current_password");
+    }
+    ada.post("/auth/password", json!({"current_password": "x", "new_password": "a worse password"}))
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[tokio::test]
 async fn who_waits_may_send_again() {
     let server = TestServer::with(|settings| settings.messages_per_minute = 120).await;
     let ada = server.person("ada").await;
