@@ -176,7 +176,7 @@ pub async fn delete(ctx: &Context, caller: &Caller, id: ConversationId) -> Resul
             vec![Event::ConversationRemoved(id, users)]
         }
         ConversationKind::Direct => {
-            let cleared_seq = members::clear(&mut tx, id, caller.user_id).await?;
+            let Some(cleared_seq) = members::clear(&mut tx, id, caller.user_id).await? else { return Ok(()) };
             let place = personal::log(&mut tx, caller.user_id, Entry::preferences(id)).await?;
             let own = own(&mut tx, caller.user_id, id, ctx.clock.now()).await?;
             let preferences = ConversationPreferences { conversation_id: id, preferences: own.preferences };
