@@ -7,6 +7,7 @@ use crate::{
         error::{Error, Result},
         event::Event,
         ids::UserId,
+        limits::Limit,
         own::OwnMatter,
         page::Page,
         user::{Block, Caller},
@@ -37,6 +38,7 @@ pub async fn add(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<Bloc
     let is_new = rows::insert(&mut *tx, caller.user_id, blocked, ctx.clock.now()).await?;
     let block = rows::find(&mut *tx, caller.user_id, blocked).await?.ok_or(Error::NotFound("user"))?;
     if is_new {
+        ctx.spend(Limit::Changes, caller).await?;
         let place = personal::log(&mut tx, caller.user_id, Entry::block(blocked)).await?;
         ctx.commit(tx, vec![Event::Own(place.of(OwnMatter::Blocked(blocked)))]).await?;
     }
@@ -47,6 +49,7 @@ pub async fn add(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<Bloc
 pub async fn remove(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
     if rows::delete(&mut *tx, caller.user_id, blocked).await? {
+        ctx.spend(Limit::Changes, caller).await?;
         let place = personal::log(&mut tx, caller.user_id, Entry::block(blocked)).await?;
         ctx.commit(tx, vec![Event::Own(place.of(OwnMatter::Unblocked(blocked)))]).await?;
     }

@@ -29,6 +29,7 @@ pub async fn me(ctx: &Context, caller: &Caller) -> Result<User> {
 /// Changes the caller's profile.
 pub async fn update(ctx: &Context, caller: &Caller, change: ProfileChange) -> Result<User> {
     change.check()?;
+    ctx.spend(Limit::Changes, caller).await?;
     let change = change.redacted(&ctx.rulebook.rules().redaction);
     rows::update(&ctx.db, caller.user_id, &change).await?.ok_or(Error::NotFound("user"))
 }

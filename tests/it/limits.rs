@@ -123,6 +123,26 @@ async fn settings_members_and_pins_are_changed_so_often_a_minute_and_anybody_may
 }
 
 #[tokio::test]
+async fn ones_own_matters_are_changed_so_often_a_minute() {
+    let server = TestServer::with(|settings| settings.changes_per_minute = 4).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let preferences = format!("/conversations/{group}/preferences");
+
+    ada.patch(&preferences, json!({"draft": "Dear Bob"})).await.expect(200);
+    ada.patch("/users/me", json!({"display_name": "Ada L."})).await.expect(200);
+    ada.blocks(&bob).await.expect(200);
+    ada.delete(&format!("/blocks/{}", bob.id)).await.expect(204);
+    // What changes nothing counts for nothing.
+    ada.patch(&preferences, json!({"draft": "Dear Bob"})).await.expect(200);
+    ada.delete(&format!("/blocks/{}", bob.id)).await.expect(204);
+
+    is_limited(ada.patch(&preferences, json!({"draft": "Dear"})).await, 4);
+    is_limited(ada.patch("/users/me", json!({"display_name": "Ada"})).await, 4);
+    is_limited(ada.blocks(&bob).await, 4);
+}
+
+#[tokio::test]
 async fn strangers_who_try_to_sign_in_do_not_keep_an_owner_from_changing_the_password() {
     let server = TestServer::with(|settings| settings.logins_per_minute = 3).await;
     let ada = server.person("ada").await;
