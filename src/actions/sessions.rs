@@ -12,11 +12,13 @@ use crate::{
         refresh::{RefreshToken, Verdict},
         token::{Holder, HostPerson},
     },
+    cluster::limits::Share,
     domain::{
         clock::Time,
         error::{AuthFailure, Error, Reason, Result},
         event::Revocation,
         ids::{SessionId, UserId},
+        limits::{self, Limit},
         moderation::{Actor, AuditAction, AuditEntry},
         page::Page,
         session::{RevocationReason, Session},
@@ -33,6 +35,8 @@ use crate::{
 /// A session ends if its refresh token is not used for so long.
 const PROLONGED_BY: TimeDelta = TimeDelta::days(60);
 /// `last_used_at` is exact to this, so that a busy client does not write all the time.
+/// Tickets for one person in a minute, whatever the settings say: each is kept until it is late.
+const TICKETS_PER_MINUTE: u32 = 120;
 const TOUCHED_EVERY: TimeDelta = TimeDelta::seconds(60);
 
 /// What somebody who signs in is given.
@@ -126,6 +130,8 @@ pub async fn revoke(ctx: &Context, caller: &Caller, session: SessionId) -> Resul
 /// A ticket that opens one socket, and the seconds in which it must be used.
 pub async fn ticket(ctx: &Context, caller: &Caller) -> Result<(String, u64)> {
     ctx.cluster.tickets.issue(caller).await
+    let share = Share { key: format!("tickets:{}", caller.user_id), quota: TICKETS_PER_MINUTE };
+    ctx.cluster.limits.spend(Limit::Logins, share).await?;
 }
 
 /// A token for trying things out, with a session of its own, so that it can be ended like any other.

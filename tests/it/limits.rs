@@ -143,6 +143,26 @@ async fn ones_own_matters_are_changed_so_often_a_minute() {
 }
 
 #[tokio::test]
+async fn tickets_are_given_out_so_often_whatever_the_settings_say() {
+    let server = TestServer::with(|settings| settings.logins_per_minute = 0).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+
+    let mut given = 0;
+    let refused = loop {
+        let reply = ada.post("/auth/ticket", json!({})).await;
+        if reply.status != 200 {
+            break reply;
+        }
+        given += 1;
+        assert!(given < 400, "the limit of 120 a minute was never reached");
+    };
+
+    assert!(given >= 120, "{given}");
+    is_limited(refused, 120);
+    bob.post("/auth/ticket", json!({})).await.expect(200);
+}
+
+#[tokio::test]
 async fn strangers_who_try_to_sign_in_do_not_keep_an_owner_from_changing_the_password() {
     let server = TestServer::with(|settings| settings.logins_per_minute = 3).await;
     let ada = server.person("ada").await;
