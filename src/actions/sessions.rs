@@ -22,6 +22,7 @@ use crate::{
         moderation::{Actor, AuditAction, AuditEntry},
         page::Page,
         session::{RevocationReason, Session},
+        text,
         user::{Caller, User},
     },
     store::{
@@ -200,7 +201,7 @@ async fn admit(ctx: &Context, person: &HostPerson, issued_at: Time, now: Time) -
     let vouched = Vouched {
         external_id: &person.external_id,
         display_name: display_name.as_deref(),
-        first_name: &redaction.text(&person.external_id),
+        first_name: &text::preview(&redaction.text(&person.external_id), limits::NAME_CHARACTERS),
         roles: person.roles.as_deref(),
     };
     let known = users::by_external_id(&ctx.db, vouched.external_id).await?;

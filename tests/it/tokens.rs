@@ -103,6 +103,19 @@ async fn a_ban_bites_on_a_token_whose_maker_has_a_clock_that_is_ahead() {
 }
 
 #[tokio::test]
+async fn what_the_host_says_of_somebody_is_bounded_like_what_they_say_themselves() {
+    let server = host_server().await;
+
+    let long = shows(&server.client, &host_token(&"x".repeat(255), json!({}))).await.expect(200);
+    assert_eq!(long["display_name"].as_str().map(str::len), Some(120));
+    for bad in ["", &"x".repeat(65)] {
+        let token = host_token("u-1", json!({"roles": ["coach", bad]}));
+        shows(&server.client, &token).await.refused(401, "invalid_token");
+    }
+    shows(&server.client, &host_token("u-1", json!({"roles": ["x".repeat(64)]}))).await.expect(200);
+}
+
+#[tokio::test]
 async fn people_of_the_host_talk_like_all_others_but_have_no_session() {
     let server = host_server().await;
     let bob = server.person("bob").await;

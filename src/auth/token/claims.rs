@@ -16,6 +16,7 @@ use crate::domain::{
     limits,
     session::CLOCK_SKEW,
     text,
+    user::is_role,
 };
 
 /// No honest token is longer.
@@ -124,7 +125,7 @@ impl HostClaims {
 
     fn into_person(self) -> Result<HostPerson, AuthFailure> {
         let is_bounded = (1..=EXTERNAL_ID_CHARACTERS).contains(&self.sub.chars().count())
-            && self.roles.as_ref().is_none_or(|roles| roles.len() <= ROLES);
+            && self.roles.as_ref().is_none_or(|roles| roles.len() <= ROLES && roles.iter().all(|role| is_role(role)));
         let mut texts = std::iter::once(&self.sub).chain(&self.name).chain(self.roles.iter().flatten());
         // PostgreSQL keeps no U+0000.
         if !is_bounded || texts.any(|text| text.contains('\0')) {
