@@ -203,6 +203,12 @@ async fn people_are_looked_up_by_the_hosts_ids() {
     let mut names = each(&found, "display_name");
     names.sort_by_key(std::string::ToString::to_string);
     assert_eq!(names, ["Ada", "Bob"]);
+    let one = eve.get("/users?external_id=u-2,u-1,u-9&limit=1").await.expect(200);
+    let cursor = one["next_cursor"].as_str().expect("there is another page");
+    let other = eve.get(&format!("/users?external_id=u-2,u-1,u-9&limit=1&cursor={cursor}")).await.expect(200);
+    assert_eq!((each(&one, "id").len(), each(&other, "id").len(), &other["next_cursor"]), (1, 1, &Value::Null));
+    assert_ne!(each(&one, "id"), each(&other, "id"));
+    eve.get("/users?external_id=u-1&cursor=nonsense").await.refused_with(400);
 }
 
 #[tokio::test]
