@@ -193,7 +193,7 @@ pub async fn users(
 }
 
 /// Keeps somebody out, until a moment or for good.
-pub async fn ban(ctx: &Context, caller: &Caller, user: UserId, until: Option<Time>, reason: String) -> Result<()> {
+pub async fn ban(ctx: &Context, caller: &Caller, user: UserId, until: Option<Time>, reason: String) -> Result<Account> {
     moderation::check_reason(&reason)?;
     let actor = require_operator(&mut *ctx.db.acquire().await?, caller).await?;
     if user == caller.user_id {
@@ -202,7 +202,8 @@ pub async fn ban(ctx: &Context, caller: &Caller, user: UserId, until: Option<Tim
     if until.is_some_and(|until| until <= ctx.clock.now()) {
         return Err(Error::field("until", "in_the_past", "Must be in the future."));
     }
-    accounts::ban(ctx, actor, user, until, Some(reason)).await
+    accounts::ban(ctx, actor, user, until, Some(reason)).await?;
+    account(ctx, user).await
 }
 
 /// Lets somebody in again.
@@ -218,9 +219,14 @@ pub async fn set_roles(
     user: UserId,
     roles: &[String],
     reason: Option<String>,
-) -> Result<()> {
+) -> Result<Account> {
     let actor = require_operator(&mut *ctx.db.acquire().await?, caller).await?;
-    accounts::set_roles(ctx, actor, user, roles, reason).await
+    accounts::set_roles(ctx, actor, user, roles, reason).await?;
+    account(ctx, user).await
+}
+
+async fn account(ctx: &Context, user: UserId) -> Result<Account> {
+    rows::account(&ctx.db, user).await?.ok_or(Error::NotFound("user"))
 }
 
 /// What was done by those who may do more than others, newest first.

@@ -158,26 +158,29 @@ async fn list_accounts(
 /// Replace somebody's roles.
 ///
 /// The communication rules go by the new ones at once. For operators.
-#[utoipa::path(tag = "admin", request_body = SetRoles, responses((status = 204)))]
+#[utoipa::path(tag = "admin", request_body = SetRoles, responses((status = 200, body = AccountView)))]
 #[put("/admin/users/{user_id}/roles")]
 async fn set_roles(
     ctx: Ctx,
     Signed(caller): Signed,
     Path(id): Path<UserId>,
     Json(body): Json<SetRoles>,
-) -> Outcome<()> {
-    moderation::set_roles(&ctx, &caller, id, &body.roles, body.reason).await?;
-    Ok(Answer::NoContent)
+) -> Outcome<AccountView> {
+    Ok(Answer::Ok(moderation::set_roles(&ctx, &caller, id, &body.roles, body.reason).await?.into()))
 }
 
 /// Ban somebody.
 ///
 /// Their sessions end, and their sockets are closed within a second, on every node. For operators.
-#[utoipa::path(tag = "admin", request_body = BanUser, responses((status = 204)))]
+#[utoipa::path(tag = "admin", request_body = BanUser, responses((status = 200, body = AccountView)))]
 #[put("/admin/users/{user_id}/ban")]
-async fn ban_user(ctx: Ctx, Signed(caller): Signed, Path(id): Path<UserId>, Json(body): Json<BanUser>) -> Outcome<()> {
-    moderation::ban(&ctx, &caller, id, body.until, body.reason).await?;
-    Ok(Answer::NoContent)
+async fn ban_user(
+    ctx: Ctx,
+    Signed(caller): Signed,
+    Path(id): Path<UserId>,
+    Json(body): Json<BanUser>,
+) -> Outcome<AccountView> {
+    Ok(Answer::Ok(moderation::ban(&ctx, &caller, id, body.until, body.reason).await?.into()))
 }
 
 /// Let somebody in again.
