@@ -12,6 +12,7 @@ use crate::harness::{
     client::Client,
     command::{colloquy, colloquy_reading},
     directory::Directory,
+    each,
     postgres::Database,
     process::Process,
     redis::Redis,
@@ -112,6 +113,19 @@ async fn a_token_opens_the_api_for_as_long_as_it_says() {
     server.clock.advance(chrono::Duration::minutes(3));
     bearer.get("/users/me").await.refused(401, "token_expired");
     assert_eq!(colloquy(&["token", "eve"], &database).await.refused(), "There is no such user.");
+}
+
+#[tokio::test]
+async fn the_session_of_a_long_token_lasts_as_long() {
+    let server = TestServer::start().await;
+    server.person("ada").await;
+    let token =
+        colloquy(&["token", "ada", "--hours", "8760"], &[("DATABASE_URL", server.database.url())]).await.expect();
+
+    server.clock.advance(chrono::Duration::days(300));
+
+    let sessions = server.client.with_token(&token).get("/auth/sessions").await.expect(200);
+    assert_eq!(each(&sessions, "current"), [&json!(true)], "the other one, of a phone, is over");
 }
 
 #[tokio::test]
