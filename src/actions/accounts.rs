@@ -208,10 +208,20 @@ pub async fn set_roles(
     ctx.commit(tx, Vec::new()).await
 }
 
-/// The account of this username or e-mail address.
-pub async fn find(ctx: &Context, login: &str) -> Result<UserId> {
-    let account = rows::credentials(&ctx.db, login).await?;
-    account.map(|account| account.id).ok_or(Error::NotFound("user"))
+/// The account of this id, the host application's id, username or e-mail address; none of several, since who is meant is not known.
+pub async fn find(ctx: &Context, name: &str) -> Result<UserId> {
+    let mut found = Vec::new();
+    if let Ok(id) = name.parse() {
+        found.extend(rows::find(&ctx.db, id).await?.map(|user| user.id));
+    }
+    found.extend(rows::by_external_id(&ctx.db, name).await?.map(|person| person.id));
+    found.extend(rows::credentials(&ctx.db, name).await?.map(|account| account.id));
+    found.dedup();
+    match found.as_slice() {
+        [] => Err(Error::NotFound("user")),
+        [user] => Ok(*user),
+        _ => Err(Error::field("user", "ambiguous", "Several people are called so; name one by their id.")),
+    }
 }
 
 /// Removes who somebody is and what is theirs alone, in a transaction that is yet to be committed.
