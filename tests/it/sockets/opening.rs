@@ -223,6 +223,7 @@ fn assert_refused(opened: Result<Socket, tungstenite::Error>, status: u16, code:
         Ok(_) => panic!("the handshake should be refused with {status} {code}, but a socket opened"),
     };
     assert_eq!(response.status().as_u16(), status);
+    assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
     let body = response.body().as_deref().unwrap_or_default();
     let problem: Value = serde_json::from_slice(body).expect("a refusal is a problem in JSON");
     assert_eq!((&problem["code"], &problem["status"]), (&json!(code), &json!(status)));
