@@ -228,7 +228,9 @@ pub async fn find(ctx: &Context, name: &str) -> Result<UserId> {
 async fn erase(ctx: &Context, tx: &mut PgConnection, user_id: UserId) -> Result<Revocation> {
     let now = ctx.clock.now();
     let user = rows::find(&mut *tx, user_id).await?.ok_or(Error::NotFound("user"))?;
-    // Before the person's own row is locked: whoever sends what is due has the plans first.
+    // Before the person's own row is locked: whoever sends what is due has the plans first, and whoever brings conversations back
+    erasures::forget_private(&mut *tx, user_id).await?;
+    // from the archive the settings.
     scheduled::delete_all(&mut *tx, user_id).await?;
     avatars::remove(&mut *tx, user_id, now).await?;
     if !rows::anonymise(&mut *tx, user_id, now).await? {

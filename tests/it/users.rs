@@ -274,6 +274,31 @@ async fn who_deletes_their_account_stays_nowhere_whoever_adds_them_meanwhile() {
 }
 
 #[tokio::test]
+async fn what_was_private_goes_with_the_account() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let said = bob.says(&group, "Hello").await;
+    for person in [&ada, &bob] {
+        person.patch(&format!("/conversations/{group}/preferences"), json!({"draft": "Dear"})).await.expect(200);
+        person.blocks(&eve).await.expect(200);
+        person.deletes(&said, "me").await.expect(200);
+    }
+
+    ada.delete("/users/me").await.expect(204);
+
+    let mut db = server.database.connect().await;
+    let owners = "
+        select array_agg(distinct user_id::text)
+        from (select user_id from preferences
+              union all select user_id from hidden_messages
+              union all select user_id from blocks
+              union all select user_id from personal_changes) as own";
+    let owners: Vec<String> = sqlx::query_scalar(owners).fetch_one(&mut db).await.expect("the tables are there");
+    assert_eq!(owners, [bob.id.as_str()]);
+}
+
+#[tokio::test]
 async fn a_deleted_user_is_shown_as_one_and_their_name_is_free_again() {
     let server = TestServer::start().await;
     let (ada, bob) = (registers(&server, "ada", "Ada Lovelace").await, server.person("bob").await);
