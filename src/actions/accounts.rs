@@ -26,7 +26,7 @@ use crate::{
         user::{self, Caller, User},
     },
     store::{
-        audiences, erasures, idempotency,
+        erasures, idempotency,
         moderation::audit,
         revocations, scheduled, sessions as session_rows,
         users::{self as rows, Credentials, NewUser},
@@ -148,16 +148,14 @@ pub async fn change_password(ctx: &Context, caller: &Caller, current: String, ne
 
 /// Deletes the caller's account. What they said stays, under a name that tells nothing; their files go, a moment later.
 pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
-    loop {
-        members::leave_all(ctx, caller).await?;
-        let mut tx = ctx.db.begin().await?;
-        let ended = erase(ctx, &mut tx, caller.user_id).await?;
-        // Nobody brings them anywhere from here on; if somebody has just done so, all is left once more.
-        if audiences::groups(&mut tx, caller.user_id).await?.is_empty() {
-            return sessions::end(ctx, tx, vec![ended], RevocationReason::Deleted).await;
-        }
-        tx.rollback().await?;
+    let mut tx = ctx.db.begin().await?;
+    let ended = erase(ctx, &mut tx, caller.user_id).await?;
+    sessions::end(ctx, tx, vec![ended], RevocationReason::Deleted).await?;
+    // Nobody brings them anywhere from here on. Should they not come out everywhere, a worker leaves for them.
+    if let Err(error) = members::leave_all(ctx, caller.user_id).await {
+        tracing::warn!(%error, "Somebody who is gone is still in a group: {error}");
     }
+    Ok(())
 }
 
 /// Keeps somebody out, until a moment or for good, and ends their sessions.
@@ -229,9 +227,9 @@ async fn erase(ctx: &Context, tx: &mut PgConnection, user_id: UserId) -> Result<
     let now = ctx.clock.now();
     let user = rows::find(&mut *tx, user_id).await?.ok_or(Error::NotFound("user"))?;
     // Before the person's own row is locked: whoever sends what is due has the plans first, and whoever brings conversations back
-    erasures::forget_private(&mut *tx, user_id).await?;
     // from the archive the settings.
     scheduled::delete_all(&mut *tx, user_id).await?;
+    erasures::forget_private(&mut *tx, user_id).await?;
     avatars::remove(&mut *tx, user_id, now).await?;
     if !rows::anonymise(&mut *tx, user_id, now).await? {
         return Err(Error::NotFound("user"));

@@ -304,11 +304,11 @@ async fn participant(tx: &mut PgConnection, conversation: ConversationId, user: 
     found.into_iter().next().ok_or(Error::NotFound("participant"))
 }
 
-/// Leaves all groups, as somebody does whose account is deleted.
-pub async fn leave_all(ctx: &Context, caller: &Caller) -> Result<()> {
-    let groups = audiences::groups(&mut *ctx.db.acquire().await?, caller.user_id).await?;
+/// Leaves all groups for somebody whose account is deleted.
+pub async fn leave_all(ctx: &Context, gone: UserId) -> Result<()> {
+    let groups = audiences::groups(&mut *ctx.db.acquire().await?, gone).await?;
     for group in groups {
-        match remove(ctx, caller, group, caller.user_id).await {
+        match remove(ctx, &Caller::on_behalf_of(gone), group, gone).await {
             // Removed or deleted by somebody else meanwhile.
             Ok(()) | Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),

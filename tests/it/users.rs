@@ -9,6 +9,7 @@ use crate::harness::{
     person::Person,
     server::{PASSWORD, TestServer},
     token::{host_server, host_token},
+    until,
 };
 
 async fn registers(server: &TestServer, username: &str, display_name: &str) -> Person {
@@ -296,6 +297,25 @@ async fn what_was_private_goes_with_the_account() {
               union all select user_id from personal_changes) as own";
     let owners: Vec<String> = sqlx::query_scalar(owners).fetch_one(&mut db).await.expect("the tables are there");
     assert_eq!(owners, [bob.id.as_str()]);
+}
+
+#[tokio::test]
+async fn who_deleted_their_account_comes_out_of_every_group_although_it_was_cut_short() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let mut db = server.database.connect().await;
+    let stop = "alter table members add constraint stop check (left_at is null)";
+    sqlx::query(stop).execute(&mut db).await.expect("the table is there");
+
+    ada.delete("/users/me").await.expect(204);
+    ada.get("/users/me").await.refused_with(401);
+    assert_eq!(bob.sees(&group).await["participant_count"], 2);
+    sqlx::query("alter table members drop constraint stop").execute(&mut db).await.expect("it is there");
+    server.clock.advance(chrono::Duration::minutes(2));
+
+    until("she is out", async || (bob.sees(&group).await["participant_count"] == 1).then_some(())).await;
+    assert_eq!(bob.sees(&group).await["my_role"], "owner");
 }
 
 #[tokio::test]
