@@ -66,13 +66,12 @@ comment on table revocations is
 create index revocations_at_idx on revocations (at);
 
 create table voided_host_tokens (
-    external_id   text        not null,
-    issued_before timestamptz not null,
-    constraint voided_host_tokens_pkey primary key (external_id)
+    external_id_hash bytea       not null,
+    issued_before    timestamptz not null,
+    constraint voided_host_tokens_pkey primary key (external_id_hash)
 );
 comment on table voided_host_tokens is
-    'One row is one deleted account: tokens of the host application from before must not make it anew. Kept for a day.';
-create index voided_host_tokens_issued_before_idx on voided_host_tokens (issued_before);
+    'One row is one deleted account, known by a SHA-256 hash: tokens of the host application from before must not make it anew.';
 
 create table blocks (
     user_id    uuid        not null,
@@ -102,12 +101,12 @@ create table idempotency_keys (
     key         text        not null,
     fingerprint bytea       not null,
     status      smallint,
-    answer      text,
+    receipt     jsonb,
     created_at  timestamptz not null,
     constraint idempotency_keys_pkey primary key (user_id, key)
 );
 comment on table idempotency_keys is
-    'One row is one creating request that carried an Idempotency-Key: what was asked (hashed) and what was answered. Kept for 24 hours.';
+    'One row is one creating request that carried an Idempotency-Key: what was asked (hashed) and ids of what it made. Kept for 24 hours.';
 create index idempotency_keys_created_idx on idempotency_keys (created_at);
 
 create table secrets (

@@ -7,7 +7,9 @@ use serde_json::json;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{
-    Context, avatars, members,
+    Context, avatars,
+    idempotency::Turn,
+    members,
     sessions::{self, SignedIn},
 };
 use crate::{
@@ -19,15 +21,15 @@ use crate::{
         ids::UserId,
         limits::{self, Limit},
         moderation::{Actor, AuditAction, AuditEntry},
-        session::RevocationReason,
+        session::{CLOCK_SKEW, RevocationReason},
         text,
         user::{self, Caller, User},
     },
     store::{
-        audiences, erasures, idempotency,
+        erasures, idempotency,
         moderation::audit,
         revocations, scheduled, sessions as session_rows,
-        users::{self as rows, NewUser},
+        users::{self as rows, Credentials, NewUser},
     },
 };
 
@@ -67,11 +69,26 @@ impl Registration {
     }
 }
 
+/// Counts one more account, before anything is written down of it.
+pub async fn admit(ctx: &Context, visit: &Visit) -> Result<()> {
+    spend(ctx, Limit::Registrations, address_key(visit.address)).await
+}
+
 /// Makes an account and signs its owner in.
-pub async fn register(ctx: &Context, registration: Registration, visit: &Visit) -> Result<SignedIn> {
-    spend(ctx, Limit::Registrations, address_key(visit.address)).await?;
-    let (tx, user) = insert(ctx, registration).await?;
+pub async fn register(ctx: &Context, registration: Registration, visit: &Visit, turn: &Turn) -> Result<SignedIn> {
+    let (mut tx, user) = insert(ctx, registration).await?;
+    turn.settle(&mut tx, true, &user).await?;
     sessions::begin(ctx, tx, user, visit.device.as_deref()).await
+}
+
+/// Signs in whoever an earlier request registered and was perhaps not answered; with another password it is another request.
+pub async fn register_again(ctx: &Context, user: UserId, password: String, visit: &Visit) -> Result<SignedIn> {
+    spend(ctx, Limit::Logins, address_key(visit.address)).await?;
+    spend(ctx, Limit::Logins, account_key(&user.to_string())).await?;
+    let account = rows::hold_credentials(&ctx.db, user).await?.ok_or(Error::NotFound("user"))?;
+    let fits = ctx.passwords.verify(password, account.password_hash.clone()).await?;
+    let Some(checked) = Some(account).filter(|_| fits) else { return Err(Conflict::IdempotencyMismatch.into()) };
+    let_in(ctx, &checked, visit).await
 }
 
 /// Makes an account for somebody else, with these roles.
@@ -95,6 +112,11 @@ pub async fn login(ctx: &Context, login: &str, password: String, visit: &Visit) 
     let hash = account.as_ref().and_then(|known| known.password_hash.clone());
     let fits = ctx.passwords.verify(password, hash).await?;
     let Some(checked) = account.filter(|_| fits) else { return Err(AuthFailure::BadCredentials.into()) };
+    let_in(ctx, &checked, visit).await
+}
+
+/// Signs in whose password was checked, unless they changed it meanwhile or are banned.
+async fn let_in(ctx: &Context, checked: &Credentials, visit: &Visit) -> Result<SignedIn> {
     let mut tx = ctx.db.begin().await?;
     let held = rows::hold_credentials(&mut *tx, checked.id).await?.ok_or(AuthFailure::BadCredentials)?;
     if held.password_hash != checked.password_hash {
@@ -107,7 +129,8 @@ pub async fn login(ctx: &Context, login: &str, password: String, visit: &Visit) 
 /// Replaces the caller's password, and ends their other sessions.
 pub async fn change_password(ctx: &Context, caller: &Caller, current: String, new: String) -> Result<()> {
     user::check_password("new_password", &new)?;
-    spend(ctx, Limit::Logins, account_key(&caller.user_id.to_string())).await?;
+    // Counted apart from logins, or strangers who try to sign in would keep the owner from it.
+    spend(ctx, Limit::Logins, format!("owner:{}", caller.user_id)).await?;
     let account = rows::hold_credentials(&ctx.db, caller.user_id).await?.ok_or(AuthFailure::SessionRevoked)?;
     let Some(old_hash) = account.password_hash else { return Err(Conflict::NoPassword.into()) };
     if !ctx.passwords.verify(current, Some(old_hash.clone())).await? {
@@ -125,16 +148,14 @@ pub async fn change_password(ctx: &Context, caller: &Caller, current: String, ne
 
 /// Deletes the caller's account. What they said stays, under a name that tells nothing; their files go, a moment later.
 pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
-    loop {
-        members::leave_all(ctx, caller).await?;
-        let mut tx = ctx.db.begin().await?;
-        let ended = erase(ctx, &mut tx, caller.user_id).await?;
-        // Nobody brings them anywhere from here on; if somebody has just done so, all is left once more.
-        if audiences::groups(&mut tx, caller.user_id).await?.is_empty() {
-            return sessions::end(ctx, tx, vec![ended], RevocationReason::Deleted).await;
-        }
-        tx.rollback().await?;
+    let mut tx = ctx.db.begin().await?;
+    let ended = erase(ctx, &mut tx, caller.user_id).await?;
+    sessions::end(ctx, tx, vec![ended], RevocationReason::Deleted).await?;
+    // Nobody brings them anywhere from here on. Should they not come out everywhere, a worker leaves for them.
+    if let Err(error) = members::leave_all(ctx, caller.user_id).await {
+        tracing::warn!(%error, "Somebody who is gone is still in a group: {error}");
     }
+    Ok(())
 }
 
 /// Keeps somebody out, until a moment or for good, and ends their sessions.
@@ -185,25 +206,37 @@ pub async fn set_roles(
     ctx.commit(tx, Vec::new()).await
 }
 
-/// The account of this username or e-mail address.
-pub async fn find(ctx: &Context, login: &str) -> Result<UserId> {
-    let account = rows::credentials(&ctx.db, login).await?;
-    account.map(|account| account.id).ok_or(Error::NotFound("user"))
+/// The account of this id, the host application's id, username or e-mail address; none of several, since who is meant is not known.
+pub async fn find(ctx: &Context, name: &str) -> Result<UserId> {
+    let mut found = Vec::new();
+    if let Ok(id) = name.parse() {
+        found.extend(rows::find(&ctx.db, id).await?.map(|user| user.id));
+    }
+    found.extend(rows::by_external_id(&ctx.db, name).await?.map(|person| person.id));
+    found.extend(rows::credentials(&ctx.db, name).await?.map(|account| account.id));
+    found.dedup();
+    match found.as_slice() {
+        [] => Err(Error::NotFound("user")),
+        [user] => Ok(*user),
+        _ => Err(Error::field("user", "ambiguous", "Several people are called so; name one by their id.")),
+    }
 }
 
 /// Removes who somebody is and what is theirs alone, in a transaction that is yet to be committed.
 async fn erase(ctx: &Context, tx: &mut PgConnection, user_id: UserId) -> Result<Revocation> {
     let now = ctx.clock.now();
     let user = rows::find(&mut *tx, user_id).await?.ok_or(Error::NotFound("user"))?;
-    // Before the person's own row is locked: whoever sends what is due has the plans first.
+    // Before the person's own row is locked: whoever sends what is due has the plans first, and whoever brings conversations back
+    // from the archive the settings.
     scheduled::delete_all(&mut *tx, user_id).await?;
+    erasures::forget_private(&mut *tx, user_id).await?;
     avatars::remove(&mut *tx, user_id, now).await?;
     if !rows::anonymise(&mut *tx, user_id, now).await? {
         return Err(Error::NotFound("user"));
     }
     // A client that still has the host application's token must not bring the person back by its next request.
     if let Some(external_id) = &user.external_id {
-        revocations::void_host_tokens(&mut *tx, external_id, now).await?;
+        revocations::void_host_tokens(&mut *tx, external_id, now + CLOCK_SKEW).await?;
     }
     erasures::begin(&mut *tx, user_id, now).await?;
     session_rows::delete_all(&mut *tx, user_id).await?;

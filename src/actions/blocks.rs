@@ -1,14 +1,13 @@
 //! Whom the caller does not want to hear from. Nobody else learns of it.
 
-use chrono::DateTime;
-
 use super::Context;
 use crate::{
     domain::{
-        clock::Time,
+        clock::{Time, from_micros},
         error::{Error, Result},
         event::Event,
         ids::UserId,
+        limits::Limit,
         own::OwnMatter,
         page::Page,
         user::{Block, Caller},
@@ -39,6 +38,7 @@ pub async fn add(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<Bloc
     let is_new = rows::insert(&mut *tx, caller.user_id, blocked, ctx.clock.now()).await?;
     let block = rows::find(&mut *tx, caller.user_id, blocked).await?.ok_or(Error::NotFound("user"))?;
     if is_new {
+        ctx.spend(Limit::Changes, caller).await?;
         let place = personal::log(&mut tx, caller.user_id, Entry::block(blocked)).await?;
         ctx.commit(tx, vec![Event::Own(place.of(OwnMatter::Blocked(blocked)))]).await?;
     }
@@ -49,6 +49,7 @@ pub async fn add(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<Bloc
 pub async fn remove(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<()> {
     let mut tx = ctx.db.begin().await?;
     if rows::delete(&mut *tx, caller.user_id, blocked).await? {
+        ctx.spend(Limit::Changes, caller).await?;
         let place = personal::log(&mut tx, caller.user_id, Entry::block(blocked)).await?;
         ctx.commit(tx, vec![Event::Own(place.of(OwnMatter::Unblocked(blocked)))]).await?;
     }
@@ -56,9 +57,6 @@ pub async fn remove(ctx: &Context, caller: &Caller, blocked: UserId) -> Result<(
 }
 
 fn read_cursor(cursor: &str) -> Result<(Time, UserId)> {
-    let parts = cursor.split_once('.').and_then(|(at, id)| {
-        let at = DateTime::from_timestamp_micros(at.parse().ok()?)?;
-        Some((at, id.parse().ok()?))
-    });
+    let parts = cursor.split_once('.').and_then(|(at, id)| Some((from_micros(at)?, id.parse().ok()?)));
     parts.ok_or(Error::Malformed("The cursor is not one of ours."))
 }

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 
-use super::{Context, avatars, group::GroupChange, members as membership, require_member, rules::require_reachable};
+use super::{
+    Context, avatars, group::GroupChange, idempotency::Turn, members as membership, require_member,
+    rules::require_reachable,
+};
 use crate::{
     domain::{
         avatar,
-        clock::Time,
+        clock::{Time, from_micros},
         conversation::{
             Conversation, ConversationChange, ConversationFilter, ConversationKind, NewConversation, OwnConversation,
         },
@@ -36,7 +39,12 @@ use crate::{
 };
 
 /// Opens a conversation; a direct one is found where it exists. Says whether it is new.
-pub async fn open(ctx: &Context, caller: &Caller, new: NewConversation) -> Result<(bool, OwnConversation)> {
+pub async fn open(
+    ctx: &Context,
+    caller: &Caller,
+    new: NewConversation,
+    turn: &Turn,
+) -> Result<(bool, OwnConversation)> {
     let others = new.check(caller.user_id)?;
     let mut tx = ctx.db.begin().await?;
     let everybody: Vec<_> = others.iter().copied().chain([caller.user_id]).collect();
@@ -46,13 +54,13 @@ pub async fn open(ctx: &Context, caller: &Caller, new: NewConversation) -> Resul
     if let (ConversationKind::Direct, [other]) = (new.kind, others.as_slice()) {
         let pair = (caller.user_id, *other);
         if let Some(found) = conversations::find_pair(&mut tx, pair).await? {
-            return Ok((false, own(&mut tx, caller.user_id, found, ctx.clock.now()).await?));
+            return find(ctx, caller, tx, found, turn).await;
         }
         rules.may_open_direct(&roles[&caller.user_id], &roles[other])?;
         membership::require_no_block(&mut tx, caller, &others).await?;
         if let Some(found) = conversations::claim_pair(&mut tx, pair, id).await? {
             // Its maker's transaction ended between the two questions, so that it can be read now.
-            return Ok((false, own(&mut tx, caller.user_id, found, ctx.clock.now()).await?));
+            return find(ctx, caller, tx, found, turn).await;
         }
     }
     if new.kind == ConversationKind::Group {
@@ -72,8 +80,22 @@ pub async fn open(ctx: &Context, caller: &Caller, new: NewConversation) -> Resul
     let users: Vec<_> = members.iter().map(|member| member.user_id).collect();
     let events = membership::conversation_new(&mut tx, id, &users, ctx.clock.now()).await?;
     let own = own(&mut tx, caller.user_id, id, ctx.clock.now()).await?;
+    turn.settle(&mut tx, true, &id).await?;
     ctx.commit(tx, events).await?;
     Ok((true, own))
+}
+
+/// Answers with the direct conversation that is there.
+async fn find(
+    ctx: &Context,
+    caller: &Caller,
+    mut tx: Transaction<'static, Postgres>,
+    id: ConversationId,
+    turn: &Turn,
+) -> Result<(bool, OwnConversation)> {
+    let found = own(&mut tx, caller.user_id, id, ctx.clock.now()).await?;
+    turn.settle_found(ctx, caller, tx, &id).await?;
+    Ok((false, found))
 }
 
 /// One page of one's conversations: pinned first, newest activity first.
@@ -157,7 +179,7 @@ pub async fn delete(ctx: &Context, caller: &Caller, id: ConversationId) -> Resul
             vec![Event::ConversationDeleted(seq, id, users)]
         }
         ConversationKind::Direct => {
-            let cleared_seq = members::clear(&mut tx, id, caller.user_id).await?;
+            let Some(cleared_seq) = members::clear(&mut tx, id, caller.user_id).await? else { return Ok(()) };
             let place = personal::log(&mut tx, caller.user_id, Entry::preferences(id)).await?;
             let own = own(&mut tx, caller.user_id, id, ctx.clock.now()).await?;
             let preferences = ConversationPreferences { conversation_id: id, preferences: own.preferences };
@@ -206,7 +228,7 @@ pub fn parse_place(cursor: &str) -> Result<ListPlace> {
     let read = || {
         let mut parts = cursor.splitn(3, '.');
         let is_pinned = parts.next()? == "1";
-        let active_at = chrono::DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
+        let active_at = from_micros(parts.next()?)?;
         Some(ListPlace { is_pinned, active_at, id: parts.next()?.parse().ok()? })
     };
     read().ok_or(Error::Malformed("The cursor is not one that was given out."))

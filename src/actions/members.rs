@@ -8,7 +8,10 @@ use std::{
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{Context, PATIENCE, conversations::complete, group::GroupChange, require_member, sessions::refuse_banned};
+use super::{
+    Context, PATIENCE, conversations::complete, group::GroupChange, idempotency::Turn, require_member,
+    sessions::refuse_banned,
+};
 use crate::{
     domain::{
         clock::Time,
@@ -99,8 +102,8 @@ pub async fn add(
     ctx: &Context,
     caller: &Caller,
     conversation: ConversationId,
-    user_ids: &[UserId],
-    role: Role,
+    (user_ids, role): (&[UserId], Role),
+    turn: &Turn,
 ) -> Result<(bool, Vec<Participant>)> {
     if user_ids.is_empty() || user_ids.len() > limits::ADDED_AT_ONCE {
         let says = format!("Between 1 and {} people at once.", limits::ADDED_AT_ONCE);
@@ -112,7 +115,9 @@ pub async fn add(
     policy::may_add(&standing, role)?;
     let joiners = joiners(ctx, &mut tx, caller, &standing, user_ids).await?;
     if joiners.is_empty() {
-        return Ok((false, members::participants(&mut tx, conversation, user_ids).await?));
+        let there = members::participants(&mut tx, conversation, user_ids).await?;
+        turn.settle_found(ctx, caller, tx, &user_ids).await?;
+        return Ok((false, there));
     }
 
     ctx.spend_as(Limit::Changes, caller.user_id, &standing.person_roles).await?;
@@ -143,8 +148,23 @@ pub async fn add(
     events.extend(added.into_iter().map(Event::ParticipantAdded));
     events.push(Event::MessageNew(notice));
     let answer = members::participants(&mut tx, conversation, user_ids).await?;
+    turn.settle(&mut tx, true, &user_ids).await?;
     ctx.commit(tx, events).await?;
     Ok((true, answer))
+}
+
+/// These of the people who are, or were, in a conversation.
+pub async fn named(
+    ctx: &Context,
+    caller: &Caller,
+    conversation: ConversationId,
+    user_ids: &[UserId],
+) -> Result<Vec<Participant>> {
+    let reading = async |db: &mut PgConnection| {
+        require_member(db, conversation, caller.user_id).await?;
+        Ok(members::participants(db, conversation, user_ids).await?)
+    };
+    ctx.reads.ask(reading).await
 }
 
 /// Removes somebody from a group; oneself by leaving.
@@ -298,11 +318,11 @@ async fn participant(tx: &mut PgConnection, conversation: ConversationId, user: 
     found.into_iter().next().ok_or(Error::NotFound("participant"))
 }
 
-/// Leaves all groups, as somebody does whose account is deleted.
-pub async fn leave_all(ctx: &Context, caller: &Caller) -> Result<()> {
-    let groups = audiences::groups(&mut *ctx.db.acquire().await?, caller.user_id).await?;
+/// Leaves all groups for somebody whose account is deleted.
+pub async fn leave_all(ctx: &Context, gone: UserId) -> Result<()> {
+    let groups = audiences::groups(&mut *ctx.db.acquire().await?, gone).await?;
     for group in groups {
-        match remove(ctx, caller, group, caller.user_id).await {
+        match remove(ctx, &Caller::on_behalf_of(gone), group, gone).await {
             // Removed or deleted by somebody else meanwhile.
             Ok(()) | Err(Error::NotFound(_)) => {}
             Err(error) => return Err(error),

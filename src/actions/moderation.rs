@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::{
     Context, accounts,
+    idempotency::Turn,
     messages::{delete, history},
 };
 use crate::{
@@ -25,7 +26,13 @@ use crate::{
 };
 
 /// Asks an operator to look at somebody, or at a message that the caller can see. Says whether it is new.
-pub async fn report(ctx: &Context, caller: &Caller, reported: Reported, reason: String) -> Result<(bool, Report)> {
+pub async fn report(
+    ctx: &Context,
+    caller: &Caller,
+    reported: Reported,
+    reason: String,
+    turn: &Turn,
+) -> Result<(bool, Report)> {
     moderation::check_reason(&reason)?;
     let mut tx = ctx.db.begin().await?;
     let (user_id, conversation_id, message) = match reported {
@@ -58,15 +65,29 @@ pub async fn report(ctx: &Context, caller: &Caller, reported: Reported, reason: 
         outcome: None,
     };
     if !rows::insert(&mut tx, &report).await? {
-        let earlier = rows::find_open(&mut tx, &report).await?;
         // An operator may have closed it in between.
-        return earlier.map(|earlier| (false, earlier)).ok_or(Error::Unavailable("Try again."));
+        let earlier = rows::find_open(&mut tx, &report).await?.ok_or(Error::Unavailable("Try again."))?;
+        turn.settle_found(ctx, caller, tx, &earlier.id).await?;
+        return Ok((false, to_its_maker(earlier)));
     }
     if rows::count_open(&mut tx, caller.user_id).await? > moderation::OPEN_REPORTS as i64 {
         return Err(Error::LimitReached { what: "open reports of one person", most: moderation::OPEN_REPORTS });
     }
+    turn.settle(&mut tx, true, &report.id).await?;
     ctx.commit(tx, Vec::new()).await?;
     Ok((true, report))
+}
+
+/// A report that the caller made.
+pub async fn own_report(ctx: &Context, caller: &Caller, id: ReportId) -> Result<Report> {
+    let found = rows::find(&mut *ctx.db.acquire().await?, id).await?;
+    let own = found.filter(|report| report.reporter_id == caller.user_id);
+    own.map(to_its_maker).ok_or(Error::NotFound("report"))
+}
+
+/// The message may have been deleted since it was reported, and what operators say of a report is for them.
+fn to_its_maker(report: Report) -> Report {
+    Report { words: None, closed_by: None, outcome: None, ..report }
 }
 
 /// Reports, newest first.
@@ -172,7 +193,7 @@ pub async fn users(
 }
 
 /// Keeps somebody out, until a moment or for good.
-pub async fn ban(ctx: &Context, caller: &Caller, user: UserId, until: Option<Time>, reason: String) -> Result<()> {
+pub async fn ban(ctx: &Context, caller: &Caller, user: UserId, until: Option<Time>, reason: String) -> Result<Account> {
     moderation::check_reason(&reason)?;
     let actor = require_operator(&mut *ctx.db.acquire().await?, caller).await?;
     if user == caller.user_id {
@@ -181,7 +202,8 @@ pub async fn ban(ctx: &Context, caller: &Caller, user: UserId, until: Option<Tim
     if until.is_some_and(|until| until <= ctx.clock.now()) {
         return Err(Error::field("until", "in_the_past", "Must be in the future."));
     }
-    accounts::ban(ctx, actor, user, until, Some(reason)).await
+    accounts::ban(ctx, actor, user, until, Some(reason)).await?;
+    account(ctx, user).await
 }
 
 /// Lets somebody in again.
@@ -197,9 +219,14 @@ pub async fn set_roles(
     user: UserId,
     roles: &[String],
     reason: Option<String>,
-) -> Result<()> {
+) -> Result<Account> {
     let actor = require_operator(&mut *ctx.db.acquire().await?, caller).await?;
-    accounts::set_roles(ctx, actor, user, roles, reason).await
+    accounts::set_roles(ctx, actor, user, roles, reason).await?;
+    account(ctx, user).await
+}
+
+async fn account(ctx: &Context, user: UserId) -> Result<Account> {
+    rows::account(&ctx.db, user).await?.ok_or(Error::NotFound("user"))
 }
 
 /// What was done by those who may do more than others, newest first.

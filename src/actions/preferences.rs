@@ -6,6 +6,7 @@ use crate::{
         error::{Error, Result},
         event::Event,
         ids::ConversationId,
+        limits::Limit,
         own::OwnMatter,
         preferences::{ConversationPreferences, Preferences, PreferencesChange},
         user::Caller,
@@ -37,6 +38,7 @@ pub async fn change(
         return Ok(after);
     }
 
+    ctx.spend(Limit::Changes, caller).await?;
     personal::save_preferences(&mut tx, conversation, caller.user_id, &after).await?;
     let place = personal::log(&mut tx, caller.user_id, Entry::preferences(conversation)).await?;
     let told = ConversationPreferences { conversation_id: conversation, preferences: after.clone() };

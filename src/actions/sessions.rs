@@ -12,14 +12,17 @@ use crate::{
         refresh::{RefreshToken, Verdict},
         token::{Holder, HostPerson},
     },
+    cluster::limits::Share,
     domain::{
         clock::Time,
         error::{AuthFailure, Error, Reason, Result},
         event::Revocation,
         ids::{SessionId, UserId},
+        limits::{self, Limit},
         moderation::{Actor, AuditAction, AuditEntry},
         page::Page,
         session::{RevocationReason, Session},
+        text,
         user::{Caller, User},
     },
     store::{
@@ -32,6 +35,8 @@ use crate::{
 
 /// A session ends if its refresh token is not used for so long.
 const PROLONGED_BY: TimeDelta = TimeDelta::days(60);
+/// Tickets for one person in a minute, whatever the settings say: each is kept until it is late.
+const TICKETS_PER_MINUTE: u32 = 120;
 /// `last_used_at` is exact to this, so that a busy client does not write all the time.
 const TOUCHED_EVERY: TimeDelta = TimeDelta::seconds(60);
 
@@ -125,6 +130,8 @@ pub async fn revoke(ctx: &Context, caller: &Caller, session: SessionId) -> Resul
 
 /// A ticket that opens one socket, and the seconds in which it must be used.
 pub async fn ticket(ctx: &Context, caller: &Caller) -> Result<(String, u64)> {
+    let share = Share { key: format!("tickets:{}", caller.user_id), quota: TICKETS_PER_MINUTE };
+    ctx.cluster.limits.spend(Limit::Logins, share).await?;
     ctx.cluster.tickets.issue(caller).await
 }
 
@@ -133,7 +140,8 @@ pub async fn development_token(ctx: &Context, actor: Actor, user: UserId, lifeti
     let now = ctx.clock.now();
     let mut tx = ctx.db.begin().await?;
     let user = users::find(&mut *tx, user).await?.ok_or(Error::NotFound("user"))?;
-    let first = begin_row(&mut tx, user.id, Some("development token"), now).await?;
+    let ends = now + PROLONGED_BY.max(TimeDelta::from_std(lifetime).unwrap_or(TimeDelta::MAX));
+    let first = begin_row(&mut tx, user.id, Some("development token"), (now, ends)).await?;
     let entry = AuditEntry::new(actor, AuditAction::TokenMade, now);
     audit(&mut *tx, &AuditEntry { user_id: Some(user.id), ..entry }).await?;
     ctx.commit(tx, Vec::new()).await?;
@@ -149,7 +157,7 @@ pub(super) async fn begin(
 ) -> Result<SignedIn> {
     let now = ctx.clock.now();
     let user = users::find(&mut *tx, user).await?.ok_or(Error::NotFound("user"))?;
-    let first = begin_row(&mut tx, user.id, device, now).await?;
+    let first = begin_row(&mut tx, user.id, device, (now, now + PROLONGED_BY)).await?;
     ctx.commit(tx, Vec::new()).await?;
     signed_in(ctx, user, &first, now)
 }
@@ -194,7 +202,7 @@ async fn admit(ctx: &Context, person: &HostPerson, issued_at: Time, now: Time) -
     let vouched = Vouched {
         external_id: &person.external_id,
         display_name: display_name.as_deref(),
-        first_name: &redaction.text(&person.external_id),
+        first_name: &text::preview(&redaction.text(&person.external_id), limits::NAME_CHARACTERS),
         roles: person.roles.as_deref(),
     };
     let known = users::by_external_id(&ctx.db, vouched.external_id).await?;
@@ -209,7 +217,12 @@ async fn admit(ctx: &Context, person: &HostPerson, issued_at: Time, now: Time) -
     Ok(standing)
 }
 
-async fn begin_row(tx: &mut PgConnection, user: UserId, device: Option<&str>, now: Time) -> Result<RefreshToken> {
+async fn begin_row(
+    tx: &mut PgConnection,
+    user: UserId,
+    device: Option<&str>,
+    (now, ends): (Time, Time),
+) -> Result<RefreshToken> {
     let first = RefreshToken::begin(SessionId::new_v7())?;
     let session = NewSession {
         id: first.session_id,
@@ -217,7 +230,7 @@ async fn begin_row(tx: &mut PgConnection, user: UserId, device: Option<&str>, no
         device,
         refresh: &first.first_state(),
         created_at: now,
-        expires_at: now + PROLONGED_BY,
+        expires_at: ends,
     };
     rows::insert(tx, session).await?;
     Ok(first)

@@ -29,6 +29,7 @@ pub async fn me(ctx: &Context, caller: &Caller) -> Result<User> {
 /// Changes the caller's profile.
 pub async fn update(ctx: &Context, caller: &Caller, change: ProfileChange) -> Result<User> {
     change.check()?;
+    ctx.spend(Limit::Changes, caller).await?;
     let change = change.redacted(&ctx.rulebook.rules().redaction);
     rows::update(&ctx.db, caller.user_id, &change).await?.ok_or(Error::NotFound("user"))
 }
@@ -69,12 +70,22 @@ pub async fn search(
 }
 
 /// People by the host application's ids; who is not there is left out.
-pub async fn by_external_ids(ctx: &Context, ids: &[String]) -> Result<Vec<Profile>> {
+pub async fn by_external_ids(
+    ctx: &Context,
+    ids: &[String],
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<Profile>> {
     if ids.len() > limits::LOOKED_UP_AT_ONCE {
         let says = format!("At most {} ids.", limits::LOOKED_UP_AT_ONCE);
         return Err(Error::field("external_id", "invalid_ids", says));
     }
-    Ok(rows::profiles_by_external_id(&ctx.db, ids).await?)
+    let after = cursor.map(str::parse::<UserId>).transpose();
+    let after = after.map_err(|_| Error::Malformed("The cursor is not one that was given out."))?;
+    let mut found = rows::profiles_by_external_id(&ctx.db, ids).await?;
+    found.retain(|person| after.is_none_or(|after| after < person.id));
+    found.sort_unstable_by_key(|person| person.id);
+    Ok(Page::cut(found, limit, |person| person.id.to_string()))
 }
 
 /// Whom the caller may talk to directly, by what they are now.

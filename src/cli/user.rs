@@ -42,7 +42,7 @@ pub enum UserCommand {
     },
     /// Replace the roles of an account, such as `operator`; none where none is named.
     Role {
-        /// A username or e-mail address.
+        /// An id, the host application's id, a username or e-mail address.
         user: String,
         /// The roles.
         roles: Vec<String>,
@@ -52,7 +52,7 @@ pub enum UserCommand {
     },
     /// Keep somebody out, and end their sessions within a second.
     Ban {
-        /// A username or e-mail address.
+        /// An id, the host application's id, a username or e-mail address.
         user: String,
         /// For how many hours; for good where it is not said.
         #[arg(long)]
@@ -63,7 +63,7 @@ pub enum UserCommand {
     },
     /// Let somebody in again.
     Unban {
-        /// A username or e-mail address.
+        /// An id, the host application's id, a username or e-mail address.
         user: String,
         /// Why, for the audit log.
         #[arg(long)]
@@ -74,7 +74,7 @@ pub enum UserCommand {
 /// Whose token to make.
 #[derive(Clone, Args)]
 pub struct TokenCommand {
-    /// A username or e-mail address.
+    /// An id, the host application's id, a username or e-mail address.
     user: String,
     /// For how many hours it is good.
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8760))]

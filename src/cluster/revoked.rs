@@ -9,6 +9,7 @@ use crate::domain::{
     clock::Time,
     event::Revocation,
     ids::{SessionId, UserId},
+    session::CLOCK_SKEW,
 };
 
 /// What was revoked and may still be borne by a token.
@@ -25,11 +26,11 @@ struct Ended {
 }
 
 impl Revoked {
-    /// Whether a token that was issued then is void.
+    /// Whether a token that was issued then may be void. Whoever is told so asks the database.
     pub fn contains(&self, user: UserId, session: Option<SessionId>, issued_at: Time) -> bool {
         let ended = self.ended();
         session.is_some_and(|session| ended.sessions.contains_key(&session))
-            || ended.people.get(&user).is_some_and(|at| issued_at <= *at)
+            || ended.people.get(&user).is_some_and(|at| issued_at <= *at + CLOCK_SKEW)
     }
 
     /// Takes note of a revocation; says whether it is news.
@@ -89,7 +90,9 @@ mod tests {
 
         assert!(revoked.contains(alice, None, now));
         assert!(revoked.contains(alice, Some(SessionId::new_v7()), now - Duration::seconds(1)));
-        assert!(!revoked.contains(alice, None, now + Duration::seconds(1)));
+        // The clock of whoever issued it may be ahead.
+        assert!(revoked.contains(alice, None, now + CLOCK_SKEW));
+        assert!(!revoked.contains(alice, None, now + CLOCK_SKEW + Duration::seconds(1)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One-use tickets for sockets: browsers can't send headers with a WebSocket, and a token has no place in a URL.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -29,7 +29,15 @@ const TICKET_BYTES: usize = 24;
 pub struct Tickets {
     clock: Clock,
     body: Body,
-    here: Mutex<HashMap<String, Stub>>,
+    here: Mutex<Here>,
+}
+
+/// Tickets that are good on this node alone.
+#[derive(Debug, Default)]
+struct Here {
+    stubs: HashMap<String, Stub>,
+    /// As they were given out, so that the late ones are in front.
+    order: VecDeque<(Time, String)>,
 }
 
 /// Where tickets are kept. Without Redis they are good on the node that gave them out.
@@ -68,16 +76,14 @@ impl Tickets {
             until: self.clock.now() + Duration::seconds(GOOD_FOR_SECONDS as i64),
         };
         if !self.keep_for_all(&ticket, &stub).await {
-            let mut here = self.here();
-            here.retain(|_, stub| stub.until > self.clock.now());
-            here.insert(ticket.clone(), stub);
+            self.here().keep(ticket.clone(), stub, self.clock.now());
         }
         Ok((ticket, GOOD_FOR_SECONDS))
     }
 
     /// Whose ticket it is; nobody's from then on.
     pub async fn redeem(&self, ticket: &str) -> Result<Caller> {
-        let here = self.here().remove(ticket);
+        let here = self.here().stubs.remove(ticket);
         let stub = match here {
             Some(stub) => Some(stub),
             None => self.take_from_all(ticket).await,
@@ -107,8 +113,19 @@ impl Tickets {
         serde_json::from_slice(&stub?).ok()
     }
 
-    fn here(&self) -> MutexGuard<'_, HashMap<String, Stub>> {
+    fn here(&self) -> MutexGuard<'_, Here> {
         self.here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Here {
+    /// Keeps one more, and forgets those that are late.
+    fn keep(&mut self, ticket: String, stub: Stub, now: Time) {
+        while let Some((_, late)) = self.order.pop_front_if(|(until, _)| *until <= now) {
+            self.stubs.remove(&late);
+        }
+        self.order.push_back((stub.until, ticket.clone()));
+        self.stubs.insert(ticket, stub);
     }
 }
 
@@ -147,6 +164,9 @@ mod tests {
 
         clock.advance(Duration::seconds(31));
 
+        tickets.issue(&caller(&clock)).await.expect("issued");
+        let kept = |here: &Here| (here.stubs.len(), here.order.len());
+        assert_eq!(kept(&tickets.here()), (1, 1), "the late one is forgotten");
         let refusals = [tickets.redeem(&ticket).await, tickets.redeem("invented").await];
         assert!(
             refusals.iter().all(|refusal| matches!(refusal, Err(Error::Unauthenticated(AuthFailure::InvalidTicket))))

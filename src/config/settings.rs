@@ -118,7 +118,7 @@ pub struct Settings {
     #[arg(long, env = "COLLOQUY_REACTIONS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 240)]
     pub reactions_per_minute: u32,
 
-    /// How many changes of settings, members and pins of conversations a person may make in a minute; 0 for any number.
+    /// How many changes of settings (one's own too), members, pins and blocks a person may make in a minute; 0 for any number.
     #[arg(long, env = "COLLOQUY_CHANGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 600)]
     pub changes_per_minute: u32,
 

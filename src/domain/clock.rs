@@ -8,11 +8,21 @@ use std::{
     time::Instant,
 };
 
-use chrono::{DateTime, Duration, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, Duration, SubsecRound, Utc};
 use tokio::sync::watch;
 
 /// A moment, in UTC, with microseconds as PostgreSQL keeps them.
 pub type Time = DateTime<Utc>;
+
+/// A moment that comes from outside, if it can be kept: beyond these years PostgreSQL's time ends, or RFC 3339's.
+pub fn within_reach(moment: Time) -> Option<Time> {
+    (1..=9999).contains(&moment.year()).then(|| moment.trunc_subsecs(6))
+}
+
+/// The same from microseconds since 1970, as cursors have them.
+pub fn from_micros(text: &str) -> Option<Time> {
+    within_reach(DateTime::from_timestamp_micros(text.parse().ok()?)?)
+}
 
 /// Tells the time; a hand-set offset moves it for those who test what time brings.
 #[derive(Clone, Debug, Default)]

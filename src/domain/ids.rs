@@ -89,6 +89,9 @@ impl std::fmt::Display for LogId {
 }
 
 impl UserId {
+    /// Whoever has yet to say who they are.
+    pub const NOBODY: Self = Self(Uuid::nil());
+
     /// A new id, ordered by time.
     pub fn new_v7() -> Self {
         Self(Uuid::now_v7())

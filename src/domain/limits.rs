@@ -63,7 +63,7 @@ pub enum Limit {
     Edits,
     /// Reactions given, a minute and person.
     Reactions,
-    /// Settings, members and pins of conversations changed, a minute and person.
+    /// Settings (one's own too), members, pins and blocks changed, a minute and person.
     Changes,
     /// Conversations made, an hour and person.
     Conversations,

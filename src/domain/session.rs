@@ -1,6 +1,11 @@
 //! Signed-in devices.
 
+use chrono::TimeDelta;
+
 use super::{clock::Time, ids::SessionId};
+
+/// Clocks of two machines may differ by this much, so that a token may say that it is from a little later than it is.
+pub const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// A signed-in device, as its owner sees it.
 #[derive(Clone, Debug)]

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
-    clock::Time,
+    clock::{Time, from_micros},
     conversation::OwnConversation,
+    error::Error,
     ids::{ConversationId, MessageId, UserId},
     member::Participant,
     message::Message,
@@ -107,10 +108,11 @@ impl std::fmt::Display for OwnCursor {
 }
 
 impl std::str::FromStr for OwnCursor {
-    type Err = std::num::ParseIntError;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         let (seq, receipts_us) = text.split_once('.').unwrap_or((text, "0"));
-        Ok(Self { seq: seq.parse()?, receipts_us: receipts_us.parse()? })
+        let read = || Some(Self { seq: seq.parse().ok()?, receipts_us: from_micros(receipts_us)?.timestamp_micros() });
+        read().ok_or(Error::Malformed("The own_cursor is not one that was given out."))
     }
 }

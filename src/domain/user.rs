@@ -131,9 +131,14 @@ pub fn check_username(username: &str) -> Result<()> {
     Err(Error::field("username", "invalid_username", "3 to 32 of a-z, 0-9, underscore, dot and hyphen."))
 }
 
+/// Whether it is short enough for a role, and not empty.
+pub fn is_role(role: &str) -> bool {
+    (1..=64).contains(&role.len())
+}
+
 /// Refuses more roles than anybody needs, and those that are no words.
 pub fn check_roles(roles: &[String]) -> Result<()> {
-    if roles.len() > 20 || roles.iter().any(|role| !(1..=64).contains(&role.len())) {
+    if roles.len() > 20 || !roles.iter().all(|role| is_role(role)) {
         return Err(Error::field("roles", "out_of_range", "At most 20 roles of 1 to 64 bytes."));
     }
     Ok(())

@@ -7,14 +7,19 @@ use super::{
     address::client_address,
     answer::{Answer, Outcome},
     extract::{Ctx, Json, Path, Query, Signed},
+    idempotency::{self, Key},
     page::PageQuery,
 };
 use crate::{
     actions::{
         accounts::{self, Registration, Visit},
+        idempotency::Turn,
         sessions::{self, SignedIn},
     },
-    domain::{ids::SessionId, text},
+    domain::{
+        ids::{SessionId, UserId},
+        text,
+    },
     wire::{
         auth::{ChangePassword, LogIn, Refresh, Register, SessionView, SignedInView, TicketView},
         json::List,
@@ -39,14 +44,22 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// Register an account.
 ///
-/// Its owner is signed in at once.
-#[utoipa::path(tag = "auth", request_body = Register, responses((status = 201, body = SignedInView)), security(()))]
+/// Its owner is signed in at once. A retry with the same `Idempotency-Key`, which is best chosen at random since nobody is signed in
+/// yet, is answered with the same user and another session.
+#[utoipa::path(tag = "auth", params(Key), request_body = Register, responses((status = 201, body = SignedInView)), security(()))]
 #[post("/auth/register")]
-async fn register(ctx: Ctx, request: HttpRequest, Json(body): Json<Register>) -> Outcome<SignedInView> {
+async fn register(ctx: Ctx, request: HttpRequest, key: Key, Json(body): Json<Register>) -> Outcome<SignedInView> {
     let Register { username, password, display_name, email } = body;
-    let registration = Registration { username, password, display_name, email };
-    let signed_in = accounts::register(&ctx, registration, &visit(&ctx, &request)).await?;
-    Ok(Answer::Created(view(signed_in)))
+    // Not the password, of which no quick hash is kept: it is verified like that of a login.
+    let asked = ("register", username.clone(), display_name.clone(), email.clone());
+    let registration = Registration { username, password: password.clone(), display_name, email };
+    let visit = visit(&ctx, &request);
+    accounts::admit(&ctx, &visit).await?;
+    let (here, from) = (ctx.clone(), visit.clone());
+    let carry_out =
+        async move |turn: Turn| Ok((true, view(accounts::register(&here, registration, &from, &turn).await?)));
+    let again = async |made| Ok(view(accounts::register_again(&ctx, made, password, &visit).await?));
+    idempotency::once(&ctx, (UserId::NOBODY, key), &asked, carry_out, again).await
 }
 
 /// Sign in.

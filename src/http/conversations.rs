@@ -2,7 +2,6 @@
 
 use actix_web::{delete, get, patch, post};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -12,7 +11,7 @@ use super::{
     idempotency::{self, Key},
 };
 use crate::{
-    actions::{conversations, preferences},
+    actions::{conversations, idempotency::Turn, preferences},
     domain::{
         conversation::{ConversationFilter, ConversationKind},
         ids::ConversationId,
@@ -62,13 +61,20 @@ struct ListQuery {
     (status = 201, description = "It is new.", body = OwnConversationView),
     (status = 200, description = "The direct conversation was there already.", body = OwnConversationView)))]
 #[post("/conversations")]
-async fn open_conversation(ctx: Ctx, caller: Signed, key: Key, body: Json<OpenConversation>) -> Outcome<Box<RawValue>> {
-    let Json(asked) = body;
-    idempotency::once(&ctx, &caller.0, key, &("open", asked.clone()), async {
-        let (is_new, own) = conversations::open(&ctx, &caller.0, asked.into()).await?;
-        Ok((is_new, OwnConversationView::from(own)))
-    })
-    .await
+async fn open_conversation(
+    ctx: Ctx,
+    Signed(caller): Signed,
+    key: Key,
+    Json(body): Json<OpenConversation>,
+) -> Outcome<OwnConversationView> {
+    let (asked, known_by) = (("open", body.clone()), (caller.user_id, key));
+    let (here, opener) = (ctx.clone(), caller.clone());
+    let carry_out = async move |turn: Turn| {
+        let (is_new, own) = conversations::open(&here, &opener, body.into(), &turn).await?;
+        Ok((is_new, own.into()))
+    };
+    let again = async |opened| Ok(conversations::get(&ctx, &caller, opened).await?.into());
+    idempotency::once(&ctx, known_by, &asked, carry_out, again).await
 }
 
 /// List your conversations.

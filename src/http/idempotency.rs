@@ -1,24 +1,23 @@
-//! `Idempotency-Key`: a creating request that is sent again is answered the same, and carried out once.
+//! `Idempotency-Key`: a creating request that is sent again has the same answer, and is carried out once.
 
-use std::future::{Future, Ready, ready};
+use std::future::{Ready, ready};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode};
-use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, rt::spawn};
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tracing::Instrument as _;
 use utoipa::IntoParams;
 
 use super::{
     answer::{Answer, Outcome},
+    extract::Ctx,
     problem::Problem,
 };
 use crate::{
-    actions::{
-        Context,
-        idempotency::{self, Claim},
-    },
+    actions::idempotency::{self, Claim, Turn},
     domain::{
         error::{Error, Result},
-        user::Caller,
+        ids::UserId,
     },
 };
 
@@ -29,8 +28,8 @@ const KEY_CHARACTERS: usize = 255;
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct Key {
-    /// Any string of up to 255 ASCII characters, such as a UUID; good for 24 hours. A retry with the same key and body is
-    /// answered as the first request was.
+    /// Any string of up to 255 ASCII characters, such as a UUID; good for 24 hours. A retry with the same key and body does
+    /// nothing more: it has the same status, and what was made as it is by then.
     #[param(rename = "Idempotency-Key", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     key: Option<String>,
 }
@@ -56,39 +55,40 @@ impl FromRequest for Key {
     }
 }
 
-/// Carries out a creating request once per key. `carry_out` says whether what it answers with is new.
-pub async fn once<T: Serialize>(
-    ctx: &Context,
-    caller: &Caller,
-    key: Key,
+/// Carries out a creating request once per key, to its end although the client may go away. `carry_out` says whether what it
+/// answers with is new; whoever asks `again` is answered out of the receipt that it left, as things are then.
+pub async fn once<R: DeserializeOwned, T: 'static>(
+    ctx: &Ctx,
+    (owner, key): (UserId, Key),
     asked: &impl Serialize,
-    carry_out: impl Future<Output = Result<(bool, T)>>,
-) -> Outcome<Box<RawValue>> {
-    // Boxed, for a future that does so much is too large to be carried about.
-    let carry_out = Box::pin(carry_out);
+    carry_out: impl AsyncFnOnce(Turn) -> Result<(bool, T)> + 'static,
+    again: impl AsyncFnOnce(R) -> Result<T>,
+) -> Outcome<T> {
     let Some(key) = key.key else {
-        let (is_new, thing) = carry_out.await?;
-        return Ok(Answer::created_if(is_new, to_raw_value(&thing).map_err(broken)?));
+        // Boxed, for a future that does so much is too large to be carried about.
+        let (is_new, thing) = Box::pin(carry_out(Turn::without_key())).await?;
+        return Ok(Answer::created_if(is_new, thing));
     };
     let asked = serde_json::to_vec(asked).map_err(broken)?;
-    let claim = match idempotency::claim(ctx, caller, &key, &asked).await? {
-        Claim::Answered(is_new, answer) => {
-            return Ok(Answer::created_if(is_new, RawValue::from_string(answer).map_err(broken)?));
+    let turn = match idempotency::claim(ctx, (owner, &key), &asked).await? {
+        Claim::Settled(was_new, receipt) => {
+            let thing = Box::pin(again(serde_json::from_value(receipt).map_err(broken)?)).await?;
+            return Ok(Answer::created_if(was_new, thing));
         }
-        Claim::Ours(claim) => claim,
+        Claim::Ours(turn) => turn,
     };
-    match carry_out.await {
-        Ok((is_new, thing)) => {
-            let rendered = to_raw_value(&thing).map_err(broken)?;
-            idempotency::keep(ctx, &claim, is_new, rendered.get()).await?;
-            Ok(Answer::created_if(is_new, rendered))
-        }
-        Err(error) => {
+    let ctx = ctx.clone();
+    let carrying_out = async move {
+        let done = carry_out(turn.clone()).await;
+        if done.is_err() {
             // A failed request burns no key: the retry may succeed.
-            idempotency::release(ctx, &claim).await?;
-            Err(error.into())
+            turn.release(&ctx).await?;
         }
-    }
+        done
+    };
+    let done = spawn(Box::pin(carrying_out.in_current_span())).await;
+    let (is_new, thing) = done.context("a request was cut short").map_err(Error::Internal)??;
+    Ok(Answer::created_if(is_new, thing))
 }
 
 fn broken(error: serde_json::Error) -> Error {

@@ -1,7 +1,6 @@
 //! REST for who is in a conversation.
 
 use actix_web::{delete, get, patch, post};
-use serde_json::value::RawValue;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
@@ -11,10 +10,10 @@ use super::{
     page::PageQuery,
 };
 use crate::{
-    actions::members,
+    actions::{idempotency::Turn, members},
     domain::{
         ids::{ConversationId, UserId},
-        member::Role,
+        member::{Participant, Role},
     },
     wire::{
         conversations::{AddParticipants, ChangeParticipant, ParticipantView},
@@ -52,18 +51,21 @@ async fn list_participants(
 #[post("/conversations/{conversation_id}/participants")]
 async fn add_participants(
     ctx: Ctx,
-    caller: Signed,
-    id: Path<ConversationId>,
+    Signed(caller): Signed,
+    Path(id): Path<ConversationId>,
     key: Key,
-    body: Json<AddParticipants>,
-) -> Outcome<Box<RawValue>> {
-    let asked = ("add", id.0, &body.0);
-    idempotency::once(&ctx, &caller.0, key, &asked, async {
-        let role = body.0.role.unwrap_or(Role::Member);
-        let (is_new, added) = members::add(&ctx, &caller.0, id.0, &body.0.user_ids, role).await?;
-        Ok((is_new, List::whole(added.into_iter().map(ParticipantView::from).collect())))
-    })
-    .await
+    Json(body): Json<AddParticipants>,
+) -> Outcome<List<ParticipantView>> {
+    let view = |people: Vec<Participant>| List::whole(people.into_iter().map(ParticipantView::from).collect());
+    let (asked, known_by) = (("add", id, body.clone()), (caller.user_id, key));
+    let (here, adder) = (ctx.clone(), caller.clone());
+    let carry_out = async move |turn: Turn| {
+        let role = body.role.unwrap_or(Role::Member);
+        let (is_new, added) = members::add(&here, &adder, id, (&body.user_ids, role), &turn).await?;
+        Ok((is_new, view(added)))
+    };
+    let again = async |added: Vec<UserId>| Ok(view(members::named(&ctx, &caller, id, &added).await?));
+    idempotency::once(&ctx, known_by, &asked, carry_out, again).await
 }
 
 /// Change somebody's role.

@@ -2,7 +2,6 @@
 
 use actix_web::{delete, get, patch, post, put};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -13,7 +12,7 @@ use super::{
     page::PageQuery,
 };
 use crate::{
-    actions::moderation,
+    actions::{idempotency::Turn, moderation},
     domain::{
         ids::{ConversationId, MessageId, ReportId, UserId},
         moderation::{ReportFilter, ReportState},
@@ -83,22 +82,20 @@ struct Why {
 /// Report a message or a person.
 ///
 /// A message that you can see, or anybody. Operators see it, and what the message said; nobody else does. The same again while it is open
-/// is answered with 200.
+/// is answered with 200, and without what the message said.
 #[utoipa::path(tag = "rules", params(Key), request_body = MakeReport, responses(
     (status = 201, description = "It is reported.", body = ReportView),
     (status = 200, description = "You reported the same before, and it is still open.", body = ReportView)))]
 #[post("/reports")]
-async fn make_report(
-    ctx: Ctx,
-    Signed(caller): Signed,
-    key: Key,
-    Json(body): Json<MakeReport>,
-) -> Outcome<Box<RawValue>> {
-    idempotency::once(&ctx, &caller, key, &("report", body.clone()), async {
-        let (is_new, report) = moderation::report(&ctx, &caller, body.reported()?, body.reason).await?;
-        Ok((is_new, ReportView::from(report)))
-    })
-    .await
+async fn make_report(ctx: Ctx, Signed(caller): Signed, key: Key, Json(body): Json<MakeReport>) -> Outcome<ReportView> {
+    let (asked, known_by) = (("report", body.clone()), (caller.user_id, key));
+    let (here, reporter) = (ctx.clone(), caller.clone());
+    let carry_out = async move |turn: Turn| {
+        let (is_new, report) = moderation::report(&here, &reporter, body.reported()?, body.reason, &turn).await?;
+        Ok((is_new, report.into()))
+    };
+    let again = async |made| Ok(moderation::own_report(&ctx, &caller, made).await?.into());
+    idempotency::once(&ctx, known_by, &asked, carry_out, again).await
 }
 
 /// List reports.
@@ -161,26 +158,29 @@ async fn list_accounts(
 /// Replace somebody's roles.
 ///
 /// The communication rules go by the new ones at once. For operators.
-#[utoipa::path(tag = "admin", request_body = SetRoles, responses((status = 204)))]
+#[utoipa::path(tag = "admin", request_body = SetRoles, responses((status = 200, body = AccountView)))]
 #[put("/admin/users/{user_id}/roles")]
 async fn set_roles(
     ctx: Ctx,
     Signed(caller): Signed,
     Path(id): Path<UserId>,
     Json(body): Json<SetRoles>,
-) -> Outcome<()> {
-    moderation::set_roles(&ctx, &caller, id, &body.roles, body.reason).await?;
-    Ok(Answer::NoContent)
+) -> Outcome<AccountView> {
+    Ok(Answer::Ok(moderation::set_roles(&ctx, &caller, id, &body.roles, body.reason).await?.into()))
 }
 
 /// Ban somebody.
 ///
 /// Their sessions end, and their sockets are closed within a second, on every node. For operators.
-#[utoipa::path(tag = "admin", request_body = BanUser, responses((status = 204)))]
+#[utoipa::path(tag = "admin", request_body = BanUser, responses((status = 200, body = AccountView)))]
 #[put("/admin/users/{user_id}/ban")]
-async fn ban_user(ctx: Ctx, Signed(caller): Signed, Path(id): Path<UserId>, Json(body): Json<BanUser>) -> Outcome<()> {
-    moderation::ban(&ctx, &caller, id, body.until, body.reason).await?;
-    Ok(Answer::NoContent)
+async fn ban_user(
+    ctx: Ctx,
+    Signed(caller): Signed,
+    Path(id): Path<UserId>,
+    Json(body): Json<BanUser>,
+) -> Outcome<AccountView> {
+    Ok(Answer::Ok(moderation::ban(&ctx, &caller, id, body.until, body.reason).await?.into()))
 }
 
 /// Let somebody in again.

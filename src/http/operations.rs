@@ -37,13 +37,13 @@ async fn live() -> HttpResponse {
 /// 503 while the database is away; `degraded` while other nodes can't be reached.
 #[utoipa::path(tag = "operations", security(()), responses(
     (status = 200, body = HealthView),
-    (status = 503, description = "The database is away.", body = HealthView)))]
+    (status = 503, description = "The database is away.")))]
 #[get("/health/ready")]
-async fn ready(ctx: Ctx) -> HttpResponse {
+async fn ready(ctx: Ctx) -> Outcome<HealthView> {
     match health::check(&ctx).await {
-        health::Health::Ok => HttpResponse::Ok().json(HealthView { status: "ok" }),
-        health::Health::Degraded => HttpResponse::Ok().json(HealthView { status: "degraded" }),
-        health::Health::Unavailable => HttpResponse::ServiceUnavailable().json(HealthView { status: "unavailable" }),
+        health::Health::Ok => Ok(Answer::Ok(HealthView { status: "ok" })),
+        health::Health::Degraded => Ok(Answer::Ok(HealthView { status: "degraded" })),
+        health::Health::Unavailable => Err(Error::Unavailable("The database does not answer.").into()),
     }
 }
 

@@ -95,8 +95,7 @@ async fn find_users(ctx: Ctx, Signed(caller): Signed, Query(find): Query<FindQue
         (Some(query), None) => users::search(&ctx, &caller, &query, find.cursor.as_deref(), limit).await?.into(),
         (None, Some(ids)) => {
             let ids: Vec<String> = ids.split(',').map(str::to_owned).collect();
-            let found = users::by_external_ids(&ctx, &ids).await?;
-            List::whole(found.into_iter().map(UserView::from).collect())
+            users::by_external_ids(&ctx, &ids, find.cursor.as_deref(), limit).await?.into()
         }
         _ => return Err(Error::field("q", "required", "Either `q` or `external_id`.").into()),
     };

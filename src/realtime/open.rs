@@ -104,7 +104,14 @@ fn not_upgraded(request: &HttpRequest, refused: Refused) -> HttpResponse {
 fn refused(request: &HttpRequest, error: &Error) -> HttpResponse {
     let view = ProblemView::of(error, request_id(request));
     let status = StatusCode::from_u16(view.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    HttpResponse::build(status).content_type("application/problem+json").json(view)
+    let mut response = HttpResponse::build(status);
+    if let Some(seconds) = view.retry_after {
+        response.insert_header((header::RETRY_AFTER, seconds));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+    }
+    response.content_type("application/problem+json").json(view)
 }
 
 fn request_id(request: &HttpRequest) -> String {

@@ -16,6 +16,32 @@ pub async fn begin(db: &mut PgConnection, user: UserId, now: Time) -> sqlx::Resu
     Ok(())
 }
 
+/// Forgets what concerns one person alone: their settings, what they hid, whom they blocked, and the log, which says where all
+/// of it is.
+pub async fn forget_private(db: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with place as (
+             select distinct kind, conversation_id
+             from personal_changes
+             where user_id = $1 and conversation_id is not null),
+         own_preferences as (
+             delete from preferences own
+             using place
+             where place.kind = 'preferences' and own.conversation_id = place.conversation_id and own.user_id = $1),
+         own_hidden as (
+             delete from hidden_messages own
+             using place
+             where place.kind = 'hidden' and own.conversation_id = place.conversation_id and own.user_id = $1),
+         own_blocks as (delete from blocks where user_id = $1)
+         delete from personal_changes
+         where user_id = $1",
+        user.0,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Somebody who has files that are to be removed, or who has none and is gone since a moment; locked until the transaction
 /// ends.
 pub async fn claim(db: &mut PgConnection, since: Time) -> sqlx::Result<Option<UserId>> {

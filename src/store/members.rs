@@ -330,8 +330,9 @@ pub async fn heir(
     .await
 }
 
-/// Clears a direct conversation for one person: nothing up to the head is for them any more.
-pub async fn clear(db: &mut PgConnection, conversation: ConversationId, user: UserId) -> sqlx::Result<i64> {
+/// Clears a direct conversation for one person: nothing up to the head is for them any more. Answers with the head, or with
+/// nothing where it was cleared up to there before.
+pub async fn clear(db: &mut PgConnection, conversation: ConversationId, user: UserId) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar!(
         r#"
         update members member
@@ -339,11 +340,12 @@ pub async fn clear(db: &mut PgConnection, conversation: ConversationId, user: Us
             floor_no = conversation.message_no
         from conversations conversation
         where member.conversation_id = $1 and member.user_id = $2 and conversation.id = $1
+          and member.cleared_seq < conversation.head_seq
         returning member.cleared_seq
         "#,
         conversation.0,
         user.0,
     )
-    .fetch_one(db)
+    .fetch_optional(db)
     .await
 }

@@ -25,6 +25,27 @@ macro_rules! select_reports {
     };
 }
 
+/// Selects accounts; the rest of the statement follows the table's name.
+macro_rules! select_accounts {
+    ($rest:tt $(, $argument:expr)*) => {
+        sqlx::query!(
+            r#"
+            select id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId", metadata, roles,
+                   created_at, banned_until, deleted_at
+            from users
+            "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
+/// An account out of such a row.
+macro_rules! account {
+    ($row:ident) => {
+        Account { profile: profile!($row.id, $row), banned_until: $row.banned_until, deleted_at: $row.deleted_at }
+    };
+}
+
 /// Writes a report; false where the same person's report of the same is still open.
 pub async fn insert(db: &mut PgConnection, report: &Report) -> sqlx::Result<bool> {
     let done = sqlx::query!(
@@ -65,6 +86,11 @@ pub async fn count_open(db: &mut PgConnection, reporter: UserId) -> sqlx::Result
     )
     .fetch_one(db)
     .await
+}
+
+/// One report.
+pub async fn find(db: &mut PgConnection, id: ReportId) -> sqlx::Result<Option<Report>> {
+    select_reports!("where id = $1", id.0).fetch_optional(db).await
 }
 
 /// One report, unchanged by others until the transaction ends.
@@ -164,29 +190,21 @@ pub async fn accounts(
     before: Option<UserId>,
     limit: usize,
 ) -> sqlx::Result<Vec<Account>> {
-    let rows = sqlx::query!(
-        r#"
-        select id as "id: UserId", external_id, username, display_name, avatar_id as "avatar: BlobId", metadata, roles,
-               created_at, banned_until,
-               deleted_at
-        from users
-        where ($1::text is null or $1 = any(roles))
-          and ($2::timestamptz is null or banned_until > $2)
-          and ($3::uuid is null or id < $3)
-        order by id desc
-        limit $4
-        "#,
+    let rows = select_accounts!(
+        "where ($1::text is null or $1 = any(roles))
+           and ($2::timestamptz is null or banned_until > $2)
+           and ($3::uuid is null or id < $3)
+         order by id desc
+         limit $4",
         role,
         banned_at,
         before.map(|id| id.0),
-        limit as i64,
-    )
-    .fetch_all(db)
-    .await?;
-    let account = rows.into_iter().map(|row| Account {
-        profile: profile!(row.id, row),
-        banned_until: row.banned_until,
-        deleted_at: row.deleted_at,
-    });
-    Ok(account.collect())
+        limit as i64
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| account!(row)).collect())
+}
+
+/// One of them.
+pub async fn account(db: impl PgExecutor<'_>, id: UserId) -> sqlx::Result<Option<Account>> {
+    Ok(select_accounts!("where id = $1", id.0).fetch_optional(db).await?.map(|row| account!(row)))
 }

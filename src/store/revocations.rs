@@ -50,9 +50,9 @@ pub async fn since(db: impl PgExecutor<'_>, at: Time) -> sqlx::Result<Vec<(Time,
 /// Makes what the host application issued for somebody before a moment worthless.
 pub async fn void_host_tokens(db: impl PgExecutor<'_>, external_id: &str, issued_before: Time) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into voided_host_tokens (external_id, issued_before)
-         values ($1, $2)
-         on conflict (external_id) do update
+        "insert into voided_host_tokens (external_id_hash, issued_before)
+         values (sha256(convert_to($1, 'UTF8')), $2)
+         on conflict (external_id_hash) do update
          set issued_before = excluded.issued_before",
         external_id,
         issued_before,
@@ -68,7 +68,7 @@ pub async fn is_host_token_void(db: impl PgExecutor<'_>, external_id: &str, issu
         r#"
         select exists (
             select from voided_host_tokens
-            where external_id = $1 and issued_before > $2) as "is_void!"
+            where external_id_hash = sha256(convert_to($1, 'UTF8')) and issued_before > $2) as "is_void!"
         "#,
         external_id,
         issued_at,
@@ -77,17 +77,9 @@ pub async fn is_host_token_void(db: impl PgExecutor<'_>, external_id: &str, issu
     .await
 }
 
-/// Forgets what no token outlives any more.
+/// Forgets what no token of ours outlives any more. How long the host application's live only it knows: who was deleted stays
+/// deleted for all of them.
 pub async fn forget(db: impl PgExecutor<'_>, before: Time) -> sqlx::Result<u64> {
-    let done = sqlx::query!(
-        "with forgotten as (
-             delete from voided_host_tokens
-             where issued_before < $1)
-         delete from revocations
-         where at < $1",
-        before,
-    )
-    .execute(db)
-    .await?;
+    let done = sqlx::query!("delete from revocations where at < $1", before).execute(db).await?;
     Ok(done.rows_affected())
 }

@@ -300,7 +300,7 @@ pub struct ChangePreferences {
     #[serde(default, deserialize_with = "json::patch_default")]
     pub archived: Option<bool>,
     /// Silent until.
-    #[serde(default, deserialize_with = "json::patch")]
+    #[serde(default, deserialize_with = "json::patch_moment")]
     #[schema(value_type = Option<DateTime<Utc>>)]
     pub muted_until: Option<Option<DateTime<Utc>>>,
     /// What to be notified of.

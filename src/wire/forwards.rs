@@ -1,6 +1,7 @@
 //! Forwards, as clients ask for them and see what became of each.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{messages::MessageView, problem::ProblemView};
@@ -23,5 +24,6 @@ pub struct ForwardedView {
     /// The copy, committed.
     pub message: Option<MessageView>,
     /// Why there is none.
-    pub error: Option<ProblemView>,
+    #[schema(value_type = Option<ProblemView>)]
+    pub error: Option<Value>,
 }

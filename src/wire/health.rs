@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 pub struct HealthView {
-    /// `ok`, `degraded` (it serves, but not all is well) or `unavailable`.
+    /// `ok`, or `degraded` (it serves, but not all is well).
     #[schema(example = "ok")]
     pub status: &'static str,
 }

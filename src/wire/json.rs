@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::domain::{
+    clock::within_reach,
     error::{Error, Result},
     page::Page,
 };
@@ -113,6 +114,18 @@ pub fn distinct<T: PartialEq>(field: &str, at_most: usize, list: Vec<T>) -> Resu
         }
     }
     Ok(distinct)
+}
+
+/// Reads a moment that can be kept.
+pub fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let moment = Option::<DateTime<Utc>>::deserialize(deserializer)?;
+    let far = || de::Error::custom("a time must be of a year from 1 to 9999");
+    moment.map(|moment| within_reach(moment).ok_or_else(far)).transpose()
+}
+
+/// The same for a field that a PATCH may clear.
+pub fn patch_moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<DateTime<Utc>>>, D::Error> {
+    moment(deserializer).map(Some)
 }
 
 /// Writes a time to the microsecond, even where that is zero.

@@ -81,7 +81,7 @@ pub struct RatesView {
     pub edits_per_minute: u32,
     /// Reactions given, per person and minute.
     pub reactions_per_minute: u32,
-    /// Settings, members and pins of conversations changed, per person and minute.
+    /// Settings (one's own too), members, pins and blocks changed, per person and minute.
     pub changes_per_minute: u32,
     /// Conversations made, per person and hour.
     pub conversations_per_hour: u32,

@@ -232,7 +232,7 @@ pub struct SendMessage {
     #[schema(nullable)]
     pub mentions_all: bool,
     /// When to send it, instead of now: within a year. It is decided again then whether you may. Not with files.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::moment")]
     pub scheduled_for: Option<DateTime<Utc>>,
     /// Seconds after which it goes by itself; where its conversation has such a setting too, the shorter counts.
     #[serde(default)]

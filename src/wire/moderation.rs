@@ -73,6 +73,7 @@ pub struct CloseReport {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub struct BanUser {
     /// Until when; for good where it is not said.
+    #[serde(default, deserialize_with = "json::moment")]
     pub until: Option<DateTime<Utc>>,
     /// Why.
     #[schema(min_length = 1, max_length = 1000)]

@@ -98,7 +98,7 @@ pub enum SentView {
 #[schema(example = json!({"body": "See you at nine.", "scheduled_for": "2031-01-01T09:00:00Z"}))]
 pub struct ChangePlan {
     /// When: from now on, and within a year.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::moment")]
     pub scheduled_for: Option<DateTime<Utc>>,
     /// What it is.
     #[serde(default, deserialize_with = "json::patch_default")]

@@ -46,10 +46,7 @@ impl TryFrom<Sync> for SyncRequest {
         if sync.cursors.values().any(|seq| *seq < 0) {
             return Err(Error::field("cursors", "out_of_range", "A cursor must not be negative."));
         }
-        let own_cursor = sync
-            .own_cursor
-            .map(|text| text.parse().map_err(|_| Error::Malformed("The own_cursor is not one that was given out.")))
-            .transpose()?;
+        let own_cursor = sync.own_cursor.map(|text| text.parse()).transpose()?;
         Ok(Self { cursors: sync.cursors, own_cursor, limit })
     }
 }

@@ -12,8 +12,8 @@ use crate::{
     store::{idempotency, revocations, sessions},
 };
 
-/// For how long answers to creating requests are kept.
-const ANSWERS_KEPT: Duration = Duration::hours(24);
+/// For how long the keys of creating requests are kept.
+const KEYS_KEPT: Duration = Duration::hours(24);
 /// For how long a session that ended stays on record.
 const SESSIONS_KEPT: Duration = Duration::days(30);
 /// For how long a revocation is kept beyond the life of an access token.
@@ -37,13 +37,13 @@ pub async fn files(ctx: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Old answers, sessions, revocations and idle limits.
+/// Old keys, sessions, revocations and idle limits.
 pub async fn forget(ctx: &Context) -> Result<()> {
     let now = ctx.clock.now();
     let tokens_live = Duration::seconds(ctx.settings.access_token_seconds as i64);
     ctx.cluster.limits.forget_idle();
     ctx.cluster.revoked.forget(now - tokens_live - REVOCATIONS_KEPT);
-    idempotency::forget(&ctx.db, now - ANSWERS_KEPT).await?;
+    idempotency::forget(&ctx.db, now - KEYS_KEPT).await?;
     sessions::forget(&ctx.db, now - SESSIONS_KEPT).await?;
     revocations::forget(&ctx.db, now - tokens_live - REVOCATIONS_KEPT).await?;
     Ok(())

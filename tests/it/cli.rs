@@ -12,10 +12,13 @@ use crate::harness::{
     client::Client,
     command::{colloquy, colloquy_reading},
     directory::Directory,
+    each,
     postgres::Database,
     process::Process,
     redis::Redis,
     server::{PASSWORD, TestServer},
+    token::{HOST_SECRET, host_server, host_token},
+    until,
 };
 
 /// In which a banned person's sockets close.
@@ -112,6 +115,40 @@ async fn a_token_opens_the_api_for_as_long_as_it_says() {
     server.clock.advance(chrono::Duration::minutes(3));
     bearer.get("/users/me").await.refused(401, "token_expired");
     assert_eq!(colloquy(&["token", "eve"], &database).await.refused(), "There is no such user.");
+}
+
+#[tokio::test]
+async fn the_session_of_a_long_token_lasts_as_long() {
+    let server = TestServer::start().await;
+    server.person("ada").await;
+    let token =
+        colloquy(&["token", "ada", "--hours", "8760"], &[("DATABASE_URL", server.database.url())]).await.expect();
+
+    server.clock.advance(chrono::Duration::days(300));
+
+    let sessions = server.client.with_token(&token).get("/auth/sessions").await.expect(200);
+    assert_eq!(each(&sessions, "current"), [&json!(true)], "the other one, of a phone, is over");
+}
+
+#[tokio::test]
+async fn people_are_named_by_their_ids_too_and_nobody_by_what_several_are_called() {
+    let server = host_server().await;
+    let ada = server.client.with_token(&host_token("user-1", json!({"name": "Ada"})));
+    let id = ada.get("/users/me").await.expect(200)["id"].as_str().expect("an id").to_owned();
+    let database = [("DATABASE_URL", server.database.url()), ("COLLOQUY_JWT_SECRET", HOST_SECRET)];
+
+    colloquy(&["user", "role", "user-1", "coach"], &database).await.expect();
+    colloquy(&["user", "ban", &id], &database).await.expect();
+    until("she is out", async || (ada.get("/users/me").await.status == 403).then_some(())).await;
+    colloquy(&["user", "unban", "user-1"], &database).await.expect();
+    let token = colloquy(&["token", "user-1"], &database).await.expect();
+    let me = server.client.with_token(&token).get("/users/me").await.expect(200);
+    assert_eq!((&me["id"], &me["roles"]), (&json!(id), &json!(["coach"])));
+
+    server.person("user-1").await;
+    let refused = colloquy(&["user", "role", "user-1", "operator"], &database).await.refused();
+    assert!(refused.contains("Several"), "{refused}");
+    colloquy(&["user", "role", &id, "operator"], &database).await.expect();
 }
 
 #[tokio::test]

@@ -243,6 +243,10 @@ async fn a_direct_conversation_is_deleted_for_oneself_until_somebody_speaks_agai
     assert_eq!(ada.get("/unread").await.expect(200)["total"], 0);
     assert_eq!(bob.words(&direct).await, ["An old word"]);
     bobs.heard_nothing_new_in(&direct).await;
+    let cursor = ada.syncs(json!({})).await["own_cursor"].clone();
+    ada.delete(&format!("/conversations/{direct}")).await.expect(204);
+    let again = ada.syncs(json!({"own_cursor": cursor})).await;
+    assert_eq!(again["own"]["preferences"], json!([]), "there was nothing more to clear");
 
     bob.says(&direct, "A new word").await;
     assert_eq!(ada.words(&direct).await, ["A new word"]);

@@ -123,6 +123,65 @@ async fn settings_members_and_pins_are_changed_so_often_a_minute_and_anybody_may
 }
 
 #[tokio::test]
+async fn ones_own_matters_are_changed_so_often_a_minute() {
+    let server = TestServer::with(|settings| settings.changes_per_minute = 4).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let preferences = format!("/conversations/{group}/preferences");
+
+    ada.patch(&preferences, json!({"draft": "Dear Bob"})).await.expect(200);
+    ada.patch("/users/me", json!({"display_name": "Ada L."})).await.expect(200);
+    ada.blocks(&bob).await.expect(200);
+    ada.delete(&format!("/blocks/{}", bob.id)).await.expect(204);
+    // What changes nothing counts for nothing.
+    ada.patch(&preferences, json!({"draft": "Dear Bob"})).await.expect(200);
+    ada.delete(&format!("/blocks/{}", bob.id)).await.expect(204);
+
+    is_limited(ada.patch(&preferences, json!({"draft": "Dear"})).await, 4);
+    is_limited(ada.patch("/users/me", json!({"display_name": "Ada"})).await, 4);
+    is_limited(ada.blocks(&bob).await, 4);
+}
+
+#[tokio::test]
+async fn tickets_are_given_out_so_often_whatever_the_settings_say() {
+    let server = TestServer::with(|settings| settings.logins_per_minute = 0).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+
+    let mut given = 0;
+    let refused = loop {
+        let reply = ada.post("/auth/ticket", json!({})).await;
+        if reply.status != 200 {
+            break reply;
+        }
+        given += 1;
+        assert!(given < 400, "the limit of 120 a minute was never reached");
+    };
+
+    assert!(given >= 120, "{given}");
+    is_limited(refused, 120);
+    bob.post("/auth/ticket", json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn strangers_who_try_to_sign_in_do_not_keep_an_owner_from_changing_the_password() {
+    let server = TestServer::with(|settings| settings.logins_per_minute = 3).await;
+    let ada = server.person("ada").await;
+    for _ in 0..5 {
+        server.client.post("/auth/login", json!({"username": "ada", "password": "a bold guess"})).await;
+    }
+
+    let change = json!({"current_password": PASSWORD, "new_password": "a better password"});
+    ada.post("/auth/password", change).await.expect(204);
+    for _ in 0..2 {
+        let wrong = json!({"current_password": "a bold guess", "new_password": "a worse password"});
+        ada.post("/auth/password", wrong).await.refused_for("current_password");
+    }
+    ada.post("/auth/password", json!({"current_password": "x", "new_password": "a worse password"}))
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[tokio::test]
 async fn who_waits_may_send_again() {
     let server = TestServer::with(|settings| settings.messages_per_minute = 120).await;
     let ada = server.person("ada").await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
-use crate::harness::{each, person::Person, server::TestServer};
+use crate::harness::{each, new_id, person::Person, server::TestServer};
 
 async fn lists(person: &Person, query: &str) -> Vec<String> {
     let list = person.get(&format!("/conversations{query}")).await.expect(200);
@@ -112,6 +112,40 @@ async fn kinds_categories_and_unread_ones_can_be_asked_for() {
     ada.get("/conversations?cursor=nonsense").await.refused_with(400);
     ada.get("/conversations?limit=0").await.refused_for("limit");
     ada.get("/conversations?limit=101").await.refused_for("limit");
+}
+
+#[tokio::test]
+async fn a_cursor_that_nobody_was_given_is_refused_whatever_it_says() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let (far, id) = ("-300000000000000000", new_id());
+
+    for path in [
+        format!("/conversations?cursor=0.{far}.{id}"),
+        format!("/blocks?cursor={far}.{id}"),
+        format!("/scheduled-messages?cursor={far}.{id}"),
+        format!("/conversations/{group}/pins?cursor={far}.1"),
+        format!("/search/messages?q=word&cursor={far}.{id}.1"),
+        format!("/conversations/{group}/messages?after=nonsense"),
+    ] {
+        ada.get(&path).await.refused_with(400);
+    }
+    ada.post("/sync", json!({"own_cursor": format!("0.{far}")})).await.refused_with(400);
+
+    let last = i64::MAX;
+    for path in [
+        format!("/search/messages?q=word&cursor=0.{id}.{last}"),
+        format!("/conversations/{group}/messages?after={last}"),
+        format!("/conversations/{group}/messages?before={last}"),
+        format!("/conversations/{group}/messages?around={last}"),
+        format!("/conversations/{group}/pins?cursor=0.{last}"),
+    ] {
+        ada.get(&path).await.expect(200);
+    }
+    ada.post("/sync", json!({"own_cursor": format!("{last}"), "cursors": {group.as_str(): last}})).await.expect(200);
+    ada.post(&format!("/conversations/{group}/delivered"), json!({"seq": last})).await.expect(200);
+    ada.post(&format!("/conversations/{group}/read"), json!({"seq": last})).await.expect(200);
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn a_ban_closes_sockets_on_every_node_and_ends_by_itself() {
     let began = Instant::now();
     #[expect(clippy::disallowed_methods, reason = "The end of the ban is chosen by the client's own clock.")]
     let until = Utc::now() + chrono::Duration::hours(1);
-    olga.put(&place, json!({"until": until, "reason": "Spam"})).await.expect(204);
+    olga.put(&place, json!({"until": until, "reason": "Spam"})).await.expect(200);
     assert_eq!((here.is_closed().await.0, there.is_closed().await.0), (4003, 4003));
     assert!(began.elapsed() < AT_ONCE * 3, "{:?}", began.elapsed());
     eve.sends(&group, json!({"body": "Ha"})).await.refused_with(403);
@@ -152,8 +152,8 @@ async fn every_privileged_act_is_in_the_log_whoever_did_it() {
     colloquy(&["token", "ada"], &database).await.expect();
     olga.put(&format!("/admin/users/{}/roles", ada.id), json!({"roles": ["coach"], "reason": "Hired"}))
         .await
-        .expect(204);
-    olga.put(&format!("/admin/users/{}/ban", ada.id), json!({"reason": "Fired"})).await.expect(204);
+        .expect(200);
+    olga.put(&format!("/admin/users/{}/ban", ada.id), json!({"reason": "Fired"})).await.expect(200);
     olga.delete(&format!("/admin/users/{}/ban?reason=Sorry", ada.id)).await.expect(204);
 
     let log = audit_log(&olga).await;

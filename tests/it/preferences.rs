@@ -73,6 +73,8 @@ async fn what_no_preference_may_be_is_refused() {
         json!({"notify": "some"}),
         json!({"pinned": "yes"}),
         json!({"muted_until": "tomorrow"}),
+        json!({"muted_until": "-9999-01-01T00:00:00Z"}),
+        json!({"muted_until": "+10000-01-01T00:00:00Z"}),
         json!({"draft": 7}),
         json!({"draft": "日".repeat(16_001)}),
     ] {

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     client::Client,
-    each,
+    each, id,
     reply::Reply,
+    school::operator,
     server::TestServer,
     token::{self, HOST_SECRET, Keys, forged, host_claims, host_server, host_token, seconds_from_now, signed},
 };
@@ -64,6 +65,54 @@ async fn the_host_names_people_by_its_own_ids_only() {
         assert_ne!(user["id"], ada.id.as_str());
         assert_eq!(user["external_id"], sub);
     }
+}
+
+#[tokio::test]
+async fn who_deleted_their_account_does_not_come_back_by_a_token_from_before() {
+    let server = host_server().await;
+    let long = json!({"iat": seconds_from_now(0), "exp": seconds_from_now(30 * 24 * 3_600)});
+    let ahead = json!({"iat": seconds_from_now(50), "exp": seconds_from_now(30 * 24 * 3_600)});
+    let [long, ahead] = [long, ahead].map(|claims| host_token("u-1", claims));
+    let first = shows(&server.client, &long).await.expect(200);
+
+    server.client.with_token(&long).delete("/users/me").await.expect(204);
+
+    for later in [0, 3] {
+        server.clock.advance(chrono::Duration::days(later));
+        for token in [&long, &ahead] {
+            shows(&server.client, token).await.refused(401, "session_revoked");
+        }
+    }
+    let after = json!({"iat": seconds_from_now(24 * 3_600), "exp": seconds_from_now(30 * 24 * 3_600)});
+    let second = shows(&server.client, &host_token("u-1", after)).await.expect(200);
+    assert_ne!(second["id"], first["id"]);
+}
+
+#[tokio::test]
+async fn a_ban_bites_on_a_token_whose_maker_has_a_clock_that_is_ahead() {
+    let server = host_server().await;
+    let ahead = server.client.with_token(&host_token("u-1", json!({"iat": seconds_from_now(50)})));
+    ahead.get("/users/me").await.expect(200);
+    let olga = operator(&server).await;
+    let found = olga.get("/users?external_id=u-1").await.expect(200);
+
+    let path = format!("/admin/users/{}/ban", id(&found["items"][0]));
+    olga.put(&path, json!({"reason": "Spam"})).await.expect(200);
+
+    ahead.get("/users/me").await.refused(403, "banned");
+}
+
+#[tokio::test]
+async fn what_the_host_says_of_somebody_is_bounded_like_what_they_say_themselves() {
+    let server = host_server().await;
+
+    let long = shows(&server.client, &host_token(&"x".repeat(255), json!({}))).await.expect(200);
+    assert_eq!(long["display_name"].as_str().map(str::len), Some(120));
+    for bad in ["", &"x".repeat(65)] {
+        let token = host_token("u-1", json!({"roles": ["coach", bad]}));
+        shows(&server.client, &token).await.refused(401, "invalid_token");
+    }
+    shows(&server.client, &host_token("u-1", json!({"roles": ["x".repeat(64)]}))).await.expect(200);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use crate::harness::{
     person::Person,
     server::{PASSWORD, TestServer},
     token::{host_server, host_token},
+    until,
 };
 
 async fn registers(server: &TestServer, username: &str, display_name: &str) -> Person {
@@ -203,6 +204,12 @@ async fn people_are_looked_up_by_the_hosts_ids() {
     let mut names = each(&found, "display_name");
     names.sort_by_key(std::string::ToString::to_string);
     assert_eq!(names, ["Ada", "Bob"]);
+    let one = eve.get("/users?external_id=u-2,u-1,u-9&limit=1").await.expect(200);
+    let cursor = one["next_cursor"].as_str().expect("there is another page");
+    let other = eve.get(&format!("/users?external_id=u-2,u-1,u-9&limit=1&cursor={cursor}")).await.expect(200);
+    assert_eq!((each(&one, "id").len(), each(&other, "id").len(), &other["next_cursor"]), (1, 1, &Value::Null));
+    assert_ne!(each(&one, "id"), each(&other, "id"));
+    eve.get("/users?external_id=u-1&cursor=nonsense").await.refused_with(400);
 }
 
 #[tokio::test]
@@ -265,6 +272,50 @@ async fn who_deletes_their_account_stays_nowhere_whoever_adds_them_meanwhile() {
         assert_eq!(bob.sees(group).await["participant_count"], 1);
     }
     bob.adds(&groups[0], [&ada]).await.refused_for("user_ids");
+}
+
+#[tokio::test]
+async fn what_was_private_goes_with_the_account() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let said = bob.says(&group, "Hello").await;
+    for person in [&ada, &bob] {
+        person.patch(&format!("/conversations/{group}/preferences"), json!({"draft": "Dear"})).await.expect(200);
+        person.blocks(&eve).await.expect(200);
+        person.deletes(&said, "me").await.expect(200);
+    }
+
+    ada.delete("/users/me").await.expect(204);
+
+    let mut db = server.database.connect().await;
+    let owners = "
+        select array_agg(distinct user_id::text)
+        from (select user_id from preferences
+              union all select user_id from hidden_messages
+              union all select user_id from blocks
+              union all select user_id from personal_changes) as own";
+    let owners: Vec<String> = sqlx::query_scalar(owners).fetch_one(&mut db).await.expect("the tables are there");
+    assert_eq!(owners, [bob.id.as_str()]);
+}
+
+#[tokio::test]
+async fn who_deleted_their_account_comes_out_of_every_group_although_it_was_cut_short() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let mut db = server.database.connect().await;
+    let stop = "alter table members add constraint stop check (left_at is null)";
+    sqlx::query(stop).execute(&mut db).await.expect("the table is there");
+
+    ada.delete("/users/me").await.expect(204);
+    ada.get("/users/me").await.refused_with(401);
+    assert_eq!(bob.sees(&group).await["participant_count"], 2);
+    sqlx::query("alter table members drop constraint stop").execute(&mut db).await.expect("it is there");
+    server.clock.advance(chrono::Duration::minutes(2));
+
+    until("she is out", async || (bob.sees(&group).await["participant_count"] == 1).then_some(())).await;
+    assert_eq!(bob.sees(&group).await["my_role"], "owner");
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
-//! Erasing: the files of somebody who deleted their account go. What they said stays, without them.
+//! Erasing: the files of somebody who deleted their account go, and they go out of the groups where they still are. What they said
+//! stays, without them.
 
 use chrono::Duration;
 use sqlx::PgConnection;
 
 use super::{
     super::{
-        Context,
+        Context, members,
         messages::change::{enter, take_places},
     },
     collect,
@@ -20,10 +21,11 @@ const BEGUN: Duration = Duration::minutes(1);
 /// Messages from which files are taken in one transaction.
 const AT_ONCE: i64 = 100;
 
-/// Removes some files of somebody who is gone; to be called again while it says that there may be more.
+/// Takes somebody who is gone out of their groups, and removes some of their files; to be called again while it says that there may be more.
 pub async fn some(ctx: &Context) -> Result<bool> {
     let mut tx = ctx.db.begin().await?;
     let Some(user) = erasures::claim(&mut tx, ctx.clock.now() - BEGUN).await? else { return Ok(false) };
+    members::leave_all(ctx, user).await?;
     let Some(conversation) = erasures::place_of(&mut tx, user).await? else {
         erasures::end(&mut tx, user).await?;
         tx.commit().await?;

@@ -1,14 +1,12 @@
 //! Pinning: what a conversation keeps in sight.
 
-use chrono::DateTime;
-
 use super::{
     super::{Context, require_member, rules::require_reachable},
     change, history,
 };
 use crate::{
     domain::{
-        clock::Time,
+        clock::{Time, from_micros},
         error::{Error, Result},
         event::Event,
         ids::{ConversationId, MessageId},
@@ -85,9 +83,6 @@ pub async fn list(
 }
 
 fn read_cursor(cursor: &str) -> Result<(Time, i64)> {
-    let parts = cursor.split_once('.').and_then(|(at, seq)| {
-        let at = DateTime::from_timestamp_micros(at.parse().ok()?)?;
-        Some((at, seq.parse().ok()?))
-    });
+    let parts = cursor.split_once('.').and_then(|(at, seq)| Some((from_micros(at)?, seq.parse().ok()?)));
     parts.ok_or(Error::Malformed("The cursor is not one that was given out."))
 }

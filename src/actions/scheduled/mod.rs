@@ -1,7 +1,6 @@
 //! Messages to be sent later: making, listing, changing and cancelling plans. What is planned is decided on like a send, and
 //! once more when its time has come.
 
-use chrono::DateTime;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
-        clock::Time,
+        clock::{Time, from_micros},
         error::{Conflict, Error, Result},
         event::Event,
         ids::MessageId,
@@ -184,9 +183,6 @@ fn question(plan: &Plan) -> Question {
 }
 
 fn read_cursor(cursor: &str) -> Result<(Time, MessageId)> {
-    let parts = cursor.split_once('.').and_then(|(at, id)| {
-        let at = DateTime::from_timestamp_micros(at.parse().ok()?)?;
-        Some((at, id.parse().ok()?))
-    });
+    let parts = cursor.split_once('.').and_then(|(at, id)| Some((from_micros(at)?, id.parse().ok()?)));
     parts.ok_or(Error::Malformed("The cursor is not one that was given out."))
 }

@@ -3,21 +3,22 @@
 use std::str::FromStr as _;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Holder, HostPerson, ISSUER, Verified};
 use crate::domain::{
-    clock::Time,
+    clock::{Time, within_reach},
     error::{AuthFailure, Result},
     ids::{SessionId, UserId},
-    limits, text,
+    limits,
+    session::CLOCK_SKEW,
+    text,
+    user::is_role,
 };
 
-/// Clocks of two machines may differ by this much.
-const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 /// No honest token is longer.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
 /// Bounds of what the host application says of a person.
@@ -111,8 +112,9 @@ impl HostClaims {
     pub fn verify(self, audience: Option<&str>, now: Time) -> Result<Verified, AuthFailure> {
         let expires_at = check_expiry(self.exp, now)?;
         let issued_at = self.iat.map_or(Ok(DateTime::UNIX_EPOCH), from_numeric)?;
+        let issued_at = within_reach(issued_at).ok_or(AuthFailure::InvalidToken)?;
         let not_before = self.nbf.map_or(Ok(issued_at), from_numeric)?;
-        if issued_at.max(not_before) > now + LEEWAY {
+        if issued_at.max(not_before) > now + CLOCK_SKEW {
             return Err(AuthFailure::TokenNotYetValid);
         }
         if audience.is_some_and(|wanted| !self.aud.as_ref().is_some_and(|aud| aud.names(wanted))) {
@@ -123,7 +125,7 @@ impl HostClaims {
 
     fn into_person(self) -> Result<HostPerson, AuthFailure> {
         let is_bounded = (1..=EXTERNAL_ID_CHARACTERS).contains(&self.sub.chars().count())
-            && self.roles.as_ref().is_none_or(|roles| roles.len() <= ROLES);
+            && self.roles.as_ref().is_none_or(|roles| roles.len() <= ROLES && roles.iter().all(|role| is_role(role)));
         let mut texts = std::iter::once(&self.sub).chain(&self.name).chain(self.roles.iter().flatten());
         // PostgreSQL keeps no U+0000.
         if !is_bounded || texts.any(|text| text.contains('\0')) {
@@ -151,7 +153,7 @@ fn read_part<T: DeserializeOwned>(part: &str) -> Result<T, AuthFailure> {
 
 /// From when on a token is refused, if that is not past.
 fn check_expiry(exp: f64, now: Time) -> Result<Time, AuthFailure> {
-    let ends = from_numeric(exp)?.checked_add_signed(LEEWAY).ok_or(AuthFailure::InvalidToken)?;
+    let ends = from_numeric(exp)?.checked_add_signed(CLOCK_SKEW).ok_or(AuthFailure::InvalidToken)?;
     if ends <= now { Err(AuthFailure::TokenExpired) } else { Ok(ends) }
 }
 

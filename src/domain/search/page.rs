@@ -4,10 +4,12 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::DateTime;
-
 use super::Sort;
-use crate::domain::{clock::Time, error::Error, ids::ConversationId};
+use crate::domain::{
+    clock::{Time, from_micros},
+    error::Error,
+    ids::ConversationId,
+};
 
 /// Hits that are ranked among themselves.
 const WINDOW: usize = 400;
@@ -87,7 +89,7 @@ impl Hit {
 impl Place {
     /// The place that only this one and older ones are older than.
     fn just_above(self) -> Self {
-        Self { seq: self.seq + 1, ..self }
+        Self { seq: self.seq.saturating_add(1), ..self }
     }
 }
 
@@ -103,7 +105,7 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, Error> {
         let read = || {
             let mut parts = text.splitn(3, '.');
-            let created_at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
+            let created_at = from_micros(parts.next()?)?;
             Some(Self { created_at, conversation_id: parts.next()?.parse().ok()?, seq: parts.next()?.parse().ok()? })
         };
         read().ok_or(FOREIGN)
@@ -141,7 +143,7 @@ const FOREIGN: Error = Error::Malformed("The cursor is not one that was given ou
 
 #[cfg(test)]
 mod tests {
-    use chrono::Duration;
+    use chrono::{DateTime, Duration};
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
     use super::*;

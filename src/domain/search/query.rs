@@ -6,7 +6,10 @@ use super::{
     Trait,
     tokens::{Token, TokenKind, stem, tokenise},
 };
-use crate::domain::{clock::Time, error::Error};
+use crate::domain::{
+    clock::{Time, within_reach},
+    error::Error,
+};
 
 /// Clauses of a line that count; what is typed beyond is left aside.
 const CLAUSES: usize = 32;
@@ -190,13 +193,11 @@ impl std::str::FromStr for When {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        // Beyond these years a time in PostgreSQL ends.
-        let is_in_reach = |year: i32| (1..=9999).contains(&year);
-        if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-            return Some(Self::Day(day)).filter(|_| is_in_reach(chrono::Datelike::year(&day))).ok_or(UNREADABLE);
-        }
-        let moment = DateTime::parse_from_rfc3339(text).map_err(|_| UNREADABLE)?.to_utc();
-        Some(Self::Moment(moment)).filter(|_| is_in_reach(chrono::Datelike::year(&moment))).ok_or(UNREADABLE)
+        let when = match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            Ok(day) => Self::Day(day),
+            Err(_) => Self::Moment(DateTime::parse_from_rfc3339(text).map_err(|_| UNREADABLE)?.to_utc()),
+        };
+        within_reach(when.start()).map(|_| when).ok_or(UNREADABLE)
     }
 }
 

@@ -52,6 +52,10 @@ impl Nodes {
 pub async fn is(client: &Client, status: &str) {
     until(&format!("a node is {status}"), async || {
         let reply = perform(client.ask_outside(Method::GET, "/health/ready")).await;
+        if reply.body["code"] == status {
+            reply.refused(503, status);
+            return Some(());
+        }
         (reply.body["status"] == status).then_some(())
     })
     .await;

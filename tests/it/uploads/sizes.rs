@@ -63,7 +63,7 @@ impl Place {
         })
         .await;
         let (olga, carl) = (operator(&server).await, server.person("carl").await);
-        olga.put(&format!("/admin/users/{}/roles", carl.id), json!({"roles": ["coach"]})).await.expect(204);
+        olga.put(&format!("/admin/users/{}/roles", carl.id), json!({"roles": ["coach"]})).await.expect(200);
         let pat = server.person("pat").await;
         let carl = carl.signs_in_again().await;
         let group = carl.opens_group_with([&pat]).await;
