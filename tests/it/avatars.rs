@@ -10,14 +10,14 @@ use crate::{
     harness::{
         camera::{PLACE, coded, contains, fields, four_fields, jpeg, moving_gif, photo, strange_avif},
         client::perform,
-        files::{form, keeps_only, kept, read},
+        files::{bytes, form, keeps_only, kept, read},
         id, new_id,
         person::Person,
         reply::Reply,
         seq,
         server::TestServer,
     },
-    pictures::{avif::shipped, bytes, seen},
+    pictures::{avif::shipped, seen},
 };
 
 const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n";
