@@ -23,6 +23,8 @@ use types::TYPES;
 
 /// Bytes at the beginning that are enough to tell most types apart.
 const HEAD: usize = 8 * 1024;
+/// Letters of what a name can end in, at most.
+const ENDING: usize = 20;
 
 /// The type of a file that is called so. Refuses what is not taken, what is empty, and what is not what its name says.
 pub fn type_of(file: &mut File, name: &str) -> Result<FileType> {
@@ -91,11 +93,14 @@ fn heard_in(mime_type: &'static str) -> &'static str {
     }
 }
 
-/// What a name ends in, where that looks like a type.
+/// What a name ends in, where that looks like a type: there is a letter in it, and no space.
 fn ending(name: &str) -> Option<String> {
-    let (_, ending) = name.rsplit_once('.')?;
-    let looks_like_one = (1..=5).contains(&ending.len()) && ending.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    looks_like_one.then(|| ending.to_ascii_lowercase())
+    // Where a file is saved, these may be left out at the end.
+    let (_, ending) = name.trim_end_matches(['.', ' ']).rsplit_once('.')?;
+    let is_one = (1..=ENDING).contains(&ending.len())
+        && ending.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && ending.bytes().any(|byte| byte.is_ascii_alphabetic());
+    is_one.then(|| ending.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -152,7 +157,12 @@ mod tests {
         let pdf = b"%PDF-1.7\n";
         assert_eq!(told(pdf, "report.pdf").unwrap(), "application/pdf");
         assert_eq!(told(pdf, "report").unwrap(), "application/pdf");
-        assert_eq!(told(pdf, "Vol. 2").unwrap(), "application/pdf");
+        for name in ["Vol. 2", "Report 1.2", "Minutes of Mon. 3 May", "report.pdf ", "report.pdf.", "REPORT.PDF"] {
+            assert_eq!(told(pdf, name).unwrap(), "application/pdf", "{name}");
+        }
+        for name in ["invoice.desktop", "run.command", "report.exe.", "report.exe .", "pay.settingcontent-ms", "a.7z"] {
+            assert!(matches!(told(pdf, name), Err(Error::UnsupportedFile(_))), "{name}");
+        }
         let Err(Error::UnsupportedFile(says)) = told(pdf, "photo.jpg") else { panic!("taken") };
         assert!(says.contains(".jpg") && says.contains("application/pdf"), "{says}");
     }
