@@ -138,7 +138,7 @@ async fn read(upload: &mut Upload, mut form: Multipart) -> Result<String, Proble
             pour(field, async |bytes| upload.write(bytes).await).await?;
             return Ok(filename);
         }
-        skip(field).await;
+        skip(field).await?;
     }
     Err(no_file())
 }
