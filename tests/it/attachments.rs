@@ -46,7 +46,7 @@ async fn a_file_is_uploaded_sent_and_read_by_all_members_and_nobody_else() {
     let file = read(&server.client, &bobs_view["url"], &[]).await;
     assert_eq!((file.status, file.body.as_str()), (200, str::from_utf8(PDF).ok()));
     assert_eq!(file.header("content-type"), "application/pdf");
-    assert_eq!(file.header("content-disposition"), "attachment; filename*=UTF-8''report.pdf");
+    assert_eq!(file.header("content-disposition"), "attachment; filename=\"report.pdf\"; filename*=UTF-8''report.pdf");
     eve.get(&path).await.refused(404, "not_found");
     let asked = json!({"ids": [id(&uploaded), new_id()]});
     let signed = ada.post("/attachments/sign", asked.clone()).await.expect(200);
