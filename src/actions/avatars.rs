@@ -56,7 +56,7 @@ impl Upload {
 pub async fn begin(ctx: &Context, caller: &Caller, least: u64) -> Result<Upload> {
     let bound = Bound::of(ctx, &caller.roles, AttachmentKind::Image);
     bound.check(least)?;
-    let staged = ctx.media.stage(bound.most).await?;
+    let staged = ctx.media.stage(bound.most).await?.of(caller.user_id);
     ctx.spend(Limit::Uploads, caller).await?;
     Ok(Upload { staged, bound })
 }

@@ -189,13 +189,15 @@ impl Attachment {
     }
 }
 
-/// A name that can be shown and saved anywhere: without directories, control characters and marks that turn text
-/// around, and no longer than a name may be. Its end, which says what it is, is kept.
+/// A name that can be shown and saved anywhere: without directories, control characters, marks that turn text around and
+/// dots at its ends, and no longer than a name may be. Its end, which says what it is, is kept.
 pub fn clean_filename(given: &str) -> String {
     let turns_text = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let kept: String = last.chars().filter(|c| !c.is_control() && !turns_text(*c)).collect();
-    let kept = kept.trim().trim_start_matches('.').trim_start();
+    // At the end they are left out by whatever saves it, and something else would be the end.
+    let is_left_out = |c: char| c == '.' || c.is_whitespace();
+    let kept = kept.trim_end_matches(is_left_out).trim_start().trim_start_matches('.').trim_start();
     if kept.is_empty() {
         return "file".to_owned();
     }
@@ -241,6 +243,8 @@ mod tests {
             ("  .htaccess ", "htaccess"),
             ("", "file"),
             ("../", "file"),
+            ("...", "file"),
+            ("report.exe. . ", "report.exe"),
             ("a\u{0}b\n.txt", "ab.txt"),
             ("harmless\u{202e}gpj.exe", "harmlessgpj.exe"),
             ("Überstunden für März.xlsx", "Überstunden für März.xlsx"),

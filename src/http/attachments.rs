@@ -3,7 +3,13 @@
 use std::io::ErrorKind;
 
 use actix_multipart::{Field, MultipartError};
-use actix_web::{delete, error::PayloadError, get, http::StatusCode, post, web};
+use actix_web::{
+    delete,
+    error::PayloadError,
+    get,
+    http::{StatusCode, header::Charset},
+    post, web,
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -18,7 +24,7 @@ use super::{
 use crate::{
     actions::attachments::{
         collect, serve,
-        upload::{self, Coming, Said, Uploaded},
+        upload::{self, Coming, Said, Upload, Uploaded},
     },
     domain::{
         error::Error,
@@ -34,6 +40,19 @@ use crate::{
 
 /// Bytes of a field that is not the file.
 const FIELD_BYTES: usize = 1024;
+/// Bytes of a field that nobody asked for.
+const SKIPPED_BYTES: usize = 64 * 1024;
+/// Fields of a form, at most.
+const FIELDS: usize = 100;
+
+/// What has come of a form.
+#[derive(Debug, Default)]
+struct Filled {
+    id: Option<AttachmentId>,
+    waveform: Vec<u8>,
+    /// A file that has come or is coming, and what it is called.
+    file: Option<(Upload, String)>,
+}
 
 /// Registers the handlers.
 pub fn routes(config: &mut ServiceConfig) {
@@ -124,35 +143,55 @@ pub(super) async fn show(
     Ok(Answer::created_if(is_new, view(signed)))
 }
 
-/// Reads the form: perhaps an id and a waveform, then the file.
+/// Takes what comes in a form: a file, and perhaps an id and a waveform, before it or after.
 async fn receive(
     ctx: &Ctx,
     caller: &Caller,
     conversation: ConversationId,
-    (id_of_key, Form { mut fields, least }): (Option<AttachmentId>, Form),
+    (id_of_key, form): (Option<AttachmentId>, Form),
 ) -> Result<Uploaded, Problem> {
-    let (mut id, mut waveform) = (id_of_key, Vec::new());
-    while let Some(field) = fields.next().await {
-        let mut field = field.map_err(|error| unreadable(&error))?;
-        match field.name() {
-            Some("id") => id = Some(read_id(&mut field).await?),
-            Some("waveform") => waveform = read_waveform(&mut field).await?,
-            Some("file") => {
-                let filename = filename(&field);
-                let coming = Coming { id, filename: &filename, least };
-                let mut upload = upload::begin(ctx, caller, conversation, coming).await?;
-                return match pour(field, async |bytes| upload.write(bytes).await).await {
-                    Ok(()) => Ok(upload.finish(ctx, caller, Said { id, filename, waveform }).await?),
-                    Err(problem) => {
-                        upload.abandon(ctx, caller).await;
-                        Err(problem)
-                    }
-                };
-            }
-            _ => skip(field).await,
+    let mut filled = Filled { id: id_of_key, ..Filled::default() };
+    let read = filled.read(ctx, caller, conversation, form).await;
+    let Filled { id, waveform, file } = filled;
+    let Some((upload, filename)) = file else { return Err(read.err().unwrap_or_else(no_file)) };
+    match read {
+        Ok(()) => Ok(upload.finish(ctx, caller, Said { id, filename, waveform }).await?),
+        Err(problem) => {
+            upload.abandon(ctx, caller).await;
+            Err(problem)
         }
     }
-    Err(no_file())
+}
+
+impl Filled {
+    /// Reads a form to its end: a file is kept only when all that is said of it is known.
+    async fn read(
+        &mut self,
+        ctx: &Ctx,
+        caller: &Caller,
+        conversation: ConversationId,
+        Form { mut fields, least }: Form,
+    ) -> Result<(), Problem> {
+        for _ in 0..FIELDS {
+            let Some(field) = fields.next().await else { return Ok(()) };
+            let mut field = field.map_err(|error| unreadable(&error))?;
+            match field.name() {
+                Some("id") => self.id = Some(read_id(&mut field).await?),
+                Some("waveform") => self.waveform = read_waveform(&mut field).await?,
+                Some("file") if self.file.is_some() => {
+                    return Err(Error::field("file", "too_many", "A form brings one file.").into());
+                }
+                Some("file") => {
+                    let coming = Coming { id: self.id, filename: &filename(&field), least };
+                    let upload = upload::begin(ctx, caller, conversation, coming).await?;
+                    let (upload, _) = self.file.insert((upload, filename(&field)));
+                    pour(field, async |bytes| upload.write(bytes).await).await?;
+                }
+                _ => skip(field).await?,
+            }
+        }
+        Err(Problem::plain(StatusCode::BAD_REQUEST, "bad_request", format!("A form has at most {FIELDS} fields.")))
+    }
 }
 
 /// Hands on what a file in a form is, as it comes.
@@ -167,8 +206,16 @@ pub(super) async fn pour(
 }
 
 /// Passes over a field that nobody asked for.
-pub(super) async fn skip(mut field: Field) {
-    while field.next().await.is_some_and(|chunk| chunk.is_ok()) {}
+pub(super) async fn skip(mut field: Field) -> Result<(), Problem> {
+    let mut left = SKIPPED_BYTES;
+    while let Some(chunk) = field.next().await {
+        let size = chunk.map_err(|error| unreadable(&error))?.len();
+        left = left.checked_sub(size).ok_or_else(|| {
+            let says = format!("A field that is not the file has at most {SKIPPED_BYTES} bytes.");
+            Problem::plain(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", says)
+        })?;
+    }
+    Ok(())
 }
 
 /// The form has ended without a file.
@@ -188,9 +235,19 @@ async fn read_waveform(field: &mut Field) -> Result<Vec<u8>, Problem> {
     Ok(attachments::waveform(&bytes)?)
 }
 
-/// What a file in a form is called.
+/// What a file in a form is called. Who says it twice, says it the second time for those who know more letters (RFC 6266, 4.3).
 pub(super) fn filename(field: &Field) -> String {
-    field.content_disposition().and_then(|how| how.get_filename()).unwrap_or_default().to_owned()
+    let Some(how) = field.content_disposition() else { return String::new() };
+    let extended = how.get_filename_ext().and_then(|name| in_letters(&name.charset, &name.value));
+    extended.or_else(|| how.get_filename().map(ToOwned::to_owned)).unwrap_or_default()
+}
+
+/// Text in one of the two encodings that RFC 8187 speaks of.
+fn in_letters(charset: &Charset, bytes: &[u8]) -> Option<String> {
+    match charset {
+        Charset::Iso_8859_1 => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
+        _ => str::from_utf8(bytes).ok().map(ToOwned::to_owned),
+    }
 }
 
 /// What is wrong with a form.

@@ -16,7 +16,7 @@ use super::{
     answer::{Answer, Outcome},
     attachments::{filename, no_file, pour, skip, unreadable},
     extract::{Ctx, Form, Path, Signed},
-    files::has_it_already,
+    files::{has_it_already, not_modified},
     problem::Problem,
 };
 use crate::{
@@ -29,6 +29,9 @@ use crate::{
     },
     wire::{attachments::AvatarForm, conversations::OwnConversationView, users::OwnUserView},
 };
+
+/// How long anybody may keep a picture: it never changes.
+const KEPT: &str = "public, max-age=31536000, immutable";
 
 /// Registers the handlers.
 pub fn routes(config: &mut ServiceConfig) {
@@ -107,12 +110,12 @@ async fn read_avatar(
     let reading = avatars::read(&ctx, owner, version, square).await?;
     let tag = EntityTag::new_strong(format!("{version}-{name}"));
     if has_it_already(&request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header(ETag(tag)).finish());
+        return Ok(not_modified(tag, KEPT));
     }
     Ok(HttpResponse::Ok()
         .insert_header(ETag(tag))
         .insert_header((header::CONTENT_TYPE, "image/webp"))
-        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((header::CACHE_CONTROL, KEPT))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
         .insert_header(("Cross-Origin-Resource-Policy", "cross-origin"))
@@ -138,7 +141,7 @@ async fn read(upload: &mut Upload, mut form: Multipart) -> Result<String, Proble
             pour(field, async |bytes| upload.write(bytes).await).await?;
             return Ok(filename);
         }
-        skip(field).await;
+        skip(field).await?;
     }
     Err(no_file())
 }

@@ -1,6 +1,6 @@
 //! What handlers ask for in their signatures: the context, who is calling, and the parts of a request.
 
-use std::{future::Future, io, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use actix_multipart::{Multipart, MultipartConfig};
 use actix_web::{
@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::{
     intake::{MOUTHFUL, OnDemand},
+    pace::Pace,
     problem::Problem,
 };
 use crate::{
@@ -37,8 +38,6 @@ const BODY_BYTES: usize = 256 * 1024;
 
 /// How long a JSON body may take: less than [`crate::actions::PATIENCE`], so that whoever waits is told for what.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a client that sends a file may send nothing of it.
-const PIECE_PATIENCE: Duration = Duration::from_secs(15);
 /// Bytes of a form at most that are not its file.
 const FORM_BYTES: u64 = 64 * 1024;
 
@@ -53,7 +52,8 @@ pub struct Signed(pub Caller);
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-/// A body of any size, as long as it goes on coming. Only the client is waited for: who is slow to take it does not end it.
+/// A body of any size, as long as it goes on coming, and not too slowly. Only the client is waited for: who is slow to take
+/// it does not end it.
 pub struct Body(pub LocalBoxStream<'static, Result<Bytes, PayloadError>>);
 
 /// A form with files, read field by field as it comes.
@@ -167,10 +167,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Path<T> {
 
 impl Body {
     fn of(request: &HttpRequest, payload: &mut Payload) -> Self {
-        let pieces = unfold(OnDemand::of(request, payload.take()), async |mut body| {
-            let stopped = |_| Some(Err(PayloadError::Io(io::ErrorKind::TimedOut.into())));
-            let piece = timeout(PIECE_PATIENCE, body.next()).await.unwrap_or_else(stopped);
-            piece.map(|piece| (piece, body))
+        let body = OnDemand::of(request, payload.take());
+        let pieces = unfold((body, Pace::default()), async |(mut body, mut pace)| {
+            let piece = pace.next(&mut body).await?;
+            Some((piece, (body, pace)))
         });
         Self(pieces.fuse().boxed_local())
     }

@@ -28,6 +28,9 @@ use crate::{
     },
 };
 
+/// How long a client may keep what it got: as long as its URL is good.
+const KEPT: &str = "private, max-age=900, immutable";
+
 /// Registers the handlers.
 pub fn routes(config: &mut ServiceConfig) {
     config.service(read_file);
@@ -69,7 +72,7 @@ async fn read_file(
     let shown = serve::follow(&ctx, &link).await?;
     let tag = EntityTag::new_strong(shown.tag());
     if has_it_already(&request, &tag) {
-        return Ok(HttpResponse::NotModified().insert_header(ETag(tag)).finish());
+        return Ok(not_modified(tag, KEPT));
     }
     respond(&request, &ctx, &shown, tag).await
 }
@@ -78,9 +81,10 @@ async fn respond(request: &HttpRequest, ctx: &Ctx, shown: &Shown, tag: EntityTag
     let range = match asked_range(request, ctx, shown, &tag).await? {
         Asked::Everything => None,
         Asked::Some(range) => Some(range),
-        Asked::Nothing => {
+        Asked::Nothing { size } => {
             let says = "There are no such bytes.";
-            return Err(Problem::plain(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", says));
+            let problem = Problem::plain(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", says);
+            return Err(problem.with_header(header::CONTENT_RANGE, &format!("bytes */{size}")));
         }
     };
     let reading = shown.read(ctx, range.clone()).await?;
@@ -95,7 +99,7 @@ async fn respond(request: &HttpRequest, ctx: &Ctx, shown: &Shown, tag: EntityTag
         .insert_header((header::ACCEPT_RANGES, "bytes"))
         .insert_header((header::CONTENT_TYPE, shown.manner.content_type.as_str()))
         .insert_header((header::CONTENT_DISPOSITION, shown.manner.disposition.as_str()))
-        .insert_header((header::CACHE_CONTROL, "private, max-age=900, immutable"))
+        .insert_header((header::CACHE_CONTROL, KEPT))
         // Whatever is in it, a browser neither guesses what it is nor runs it.
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
@@ -110,8 +114,8 @@ enum Asked {
     Everything,
     /// These bytes.
     Some(Range<u64>),
-    /// Bytes that are not there.
-    Nothing,
+    /// Bytes that are not there, of so many.
+    Nothing { size: u64 },
 }
 
 async fn asked_range(request: &HttpRequest, ctx: &Ctx, shown: &Shown, tag: &EntityTag) -> Result<Asked, Problem> {
@@ -124,11 +128,17 @@ async fn asked_range(request: &HttpRequest, ctx: &Ctx, shown: &Shown, tag: &Enti
     {
         return Ok(Asked::Everything);
     }
-    Ok(match (range, range.to_satisfiable_range(shown.size(ctx).await?)) {
+    let size = shown.size(ctx).await?;
+    Ok(match (range, range.to_satisfiable_range(size)) {
         (_, Some((first, last))) => Asked::Some(first..last + 1),
         (ByteRangeSpec::FromTo(first, last), None) if first > last => Asked::Everything,
-        _ => Asked::Nothing,
+        _ => Asked::Nothing { size },
     })
+}
+
+/// What a client has may be kept on as it would be if it was sent again (RFC 9110, 15.4.5).
+pub(super) fn not_modified(tag: EntityTag, kept: &'static str) -> HttpResponse {
+    HttpResponse::NotModified().insert_header(ETag(tag)).insert_header((header::CACHE_CONTROL, kept)).finish()
 }
 
 /// Whether a client says that it has what would be sent.

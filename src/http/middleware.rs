@@ -14,7 +14,7 @@ use actix_web::{
     error::InternalError,
     http::{
         Method, StatusCode,
-        header::{HeaderMap, HeaderName, HeaderValue},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web::Bytes,
@@ -131,6 +131,8 @@ fn asks_after(request: &mut ServiceRequest) -> bool {
     let asks_after = request.method() == Method::HEAD && !request.path().starts_with("/api/v1/uploads/");
     if asks_after {
         request.head_mut().method = Method::GET;
+        // Only a GET asks for a part (RFC 9110, 14.2).
+        request.headers_mut().remove(header::RANGE);
     }
     asks_after
 }

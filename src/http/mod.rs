@@ -17,6 +17,7 @@ pub mod messages;
 pub mod middleware;
 pub mod moderation;
 pub mod operations;
+pub mod pace;
 pub mod page;
 pub mod policy;
 pub mod presence;

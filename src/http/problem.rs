@@ -2,7 +2,10 @@
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderName},
+    },
 };
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
 pub struct Problem {
     view: Box<ProblemView>,
     quota: Option<u32>,
+    header: Option<(HeaderName, String)>,
 }
 
 impl Problem {
@@ -22,7 +26,13 @@ impl Problem {
     pub fn plain(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         let view = ProblemView::plain(status.as_u16(), title, code, detail.into(), String::new());
-        Self { view: Box::new(view), quota: None }
+        Self { view: Box::new(view), quota: None, header: None }
+    }
+
+    /// The same with what its status says in a header.
+    #[must_use]
+    pub fn with_header(self, name: HeaderName, value: &str) -> Self {
+        Self { header: Some((name, value.to_owned())), ..self }
     }
 
     /// What a client sees of it, with the id of its request.
@@ -42,6 +52,9 @@ impl Problem {
             response.insert_header(("RateLimit-Remaining", 0));
             response.insert_header(("RateLimit-Reset", view.retry_after.unwrap_or(1)));
         }
+        if let Some(header) = &self.header {
+            response.insert_header(header.clone());
+        }
         if view.status == 401 {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
@@ -58,7 +71,7 @@ impl From<Error> for Problem {
             Error::SlowDown { quota, .. } => Some(quota),
             _ => None,
         };
-        Self { view: Box::new(ProblemView::of(&error, String::new())), quota }
+        Self { view: Box::new(ProblemView::of(&error, String::new())), quota, header: None }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Where a file is while it comes in: on this machine, without a name, counted and hashed as it grows.
 
 use std::{
+    collections::{HashMap, hash_map::Entry},
     fs::File,
     io::{Seek, SeekFrom, Write},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::Context as _;
@@ -19,16 +20,26 @@ use tokio::{
 };
 
 use super::{trouble, vault::Reading};
-use crate::domain::error::{Error, Result};
+use crate::domain::{
+    error::{Error, Result},
+    ids::UserId,
+};
 
 /// Bytes that are copied at once.
 const CHUNK: usize = 64 * 1024;
 /// Bytes in which room is counted.
 const GRAIN: u64 = 1024;
+/// What of the room one person leaves to others, whatever they bring: one part of so many.
+const LEFT: usize = 8;
 
 /// How much may be on this machine at once of files that come in.
 #[derive(Clone, Debug)]
-pub struct Room(Arc<Semaphore>);
+pub struct Room {
+    free: Arc<Semaphore>,
+    /// What of it one person may take.
+    share: usize,
+    taken: Arc<Mutex<HashMap<UserId, usize>>>,
+}
 
 /// A file that comes in. It has no name, so that nothing is left of it once it is let go.
 #[derive(Debug)]
@@ -37,7 +48,15 @@ pub struct Staged {
     growing: Option<Growing>,
     size: u64,
     most: u64,
-    room: OwnedSemaphorePermit,
+    place: Place,
+}
+
+/// What a file takes up of the room.
+#[derive(Debug)]
+struct Place {
+    room: Room,
+    taken: OwnedSemaphorePermit,
+    owner: Option<UserId>,
 }
 
 /// What has come of a file.
@@ -56,27 +75,75 @@ pub struct Complete {
     pub size: u64,
     /// Of its bytes.
     pub sha256: Vec<u8>,
-    /// What it takes up.
-    _room: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Room {
     /// Room for so many bytes.
     pub fn new(bytes: u64) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.div_ceil(GRAIN) as usize)))
+        let grains = bytes.div_ceil(GRAIN) as usize;
+        Self { free: Arc::new(Semaphore::new(grains)), share: grains - grains / LEFT, taken: Arc::default() }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn find(room: &Room) -> Result<Self> {
+        let taken = Arc::clone(&room.free).try_acquire_many_owned(0).context("the room never closes")?;
+        Ok(Self { room: room.clone(), taken, owner: None })
+    }
+
+    /// Refuses what there is no room for: to wait for it could mean to wait for one another. Somebody has room for one file of
+    /// so many bytes in any case.
+    fn grow(&mut self, bytes: u64, most: u64) -> Result<()> {
+        let missing = bytes.div_ceil(GRAIN) as usize - self.taken.num_permits();
+        let too_many = |_| Error::Unavailable("Too many files are coming in at once; try again soon.");
+        let more = Arc::clone(&self.room.free).try_acquire_many_owned(missing as u32).map_err(too_many)?;
+        if let Some(owner) = self.owner {
+            let mut taken = self.room.taken();
+            let by_owner = taken.get(&owner).copied().unwrap_or_default() + missing;
+            if by_owner > self.room.share.max(most.div_ceil(GRAIN) as usize) {
+                return Err(Error::Unavailable("Too many files of yours are coming in at once; try again soon."));
+            }
+            taken.insert(owner, by_owner);
+        }
+        self.taken.merge(more);
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(owner) = self.owner else { return };
+        if let Entry::Occupied(mut by_owner) = self.room.taken().entry(owner) {
+            *by_owner.get_mut() -= self.taken.num_permits();
+            if *by_owner.get() == 0 {
+                by_owner.remove();
+            }
+        }
     }
 }
 
 impl Staged {
     /// Makes room for a file of at most so many bytes.
     pub(super) async fn begin(directory: PathBuf, most: u64, room: &Room) -> Result<Self> {
-        let room = Arc::clone(&room.0).try_acquire_many_owned(0).context("the room never closes")?;
+        let place = Place::find(room)?;
         let opening = task::spawn_blocking(move || {
             std::fs::create_dir_all(&directory)?;
             tempfile::tempfile_in(directory)
         });
         let file = opening.await.context("opening a file was cut short")?.map_err(trouble)?;
-        Ok(Self { growing: Some(Growing { file, hash: Sha256::new() }), size: 0, most, room })
+        Ok(Self { growing: Some(Growing { file, hash: Sha256::new() }), size: 0, most, place })
+    }
+
+    /// It comes from this person, whose other files may not take all the room; to be said before it comes.
+    #[must_use]
+    pub fn of(mut self, owner: UserId) -> Self {
+        self.place.owner = Some(owner);
+        self
     }
 
     /// Takes what has come of it.
@@ -85,7 +152,7 @@ impl Staged {
         if self.size > self.most {
             return Err(Error::TooLarge { kind: None, most: self.most });
         }
-        self.take_room()?;
+        self.place.grow(self.size, self.most)?;
         let mut growing = self.growing.take().context("a write broke off before")?;
         // As it is, for a copy of it would be one for each file that comes in.
         let writing = task::spawn_blocking(move || {
@@ -94,15 +161,6 @@ impl Staged {
             Ok(growing)
         });
         self.growing = Some(writing.await.context("writing a file was cut short")?.map_err(trouble)?);
-        Ok(())
-    }
-
-    /// Refuses what there is no room for: to wait for it could mean to wait for one another.
-    fn take_room(&mut self) -> Result<()> {
-        let missing = self.size.div_ceil(GRAIN) as usize - self.room.num_permits();
-        let more = Arc::clone(self.room.semaphore()).try_acquire_many_owned(missing as u32);
-        let too_many = |_| Error::Unavailable("Too many files are coming in at once; try again soon.");
-        self.room.merge(more.map_err(too_many)?);
         Ok(())
     }
 
@@ -136,7 +194,7 @@ impl Staged {
     pub fn complete(self) -> Result<Complete> {
         let Growing { mut file, hash } = self.growing.context("a write broke off before")?;
         file.rewind().map_err(trouble)?;
-        Ok(Complete { file, size: self.size, sha256: hash.finalize().to_vec(), _room: self.room })
+        Ok(Complete { file, size: self.size, sha256: hash.finalize().to_vec(), _place: self.place })
     }
 }
 

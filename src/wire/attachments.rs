@@ -85,9 +85,10 @@ pub struct SignAttachments {
 /// A file to upload, as `multipart/form-data`.
 #[derive(Debug, ToSchema)]
 pub struct UploadForm {
-    /// Your own UUID, before the file; send the same again to retry without doubling.
+    /// Your own UUID; send the same again to retry without doubling. Best before the file: then a retry that can't succeed is
+    /// refused before the file comes.
     pub id: Option<AttachmentId>,
-    /// How loud the sound in it is, before the file: a JSON list of at most 100 numbers from 0 to 100. It is taken where the
+    /// How loud the sound in it is: a JSON list of at most 100 numbers from 0 to 100. It is taken where the
     /// server can't tell: not of what it can decode (AAC, FLAC, MP3, PCM, Vorbis; up to five minutes), but of Opus, say.
     #[schema(example = "[0, 12, 100, 43]")]
     pub waveform: Option<String>,

@@ -9,7 +9,7 @@ use super::{server, server_with};
 use crate::harness::{
     client::perform,
     each,
-    files::{PDF, form, keeps_only, kept, read, uploads, uploads_with},
+    files::{PDF, form, form_with_more, keeps_only, kept, media, read, uploads, uploads_with},
     id, new_id,
     person::Person,
     reply::Reply,
@@ -46,7 +46,7 @@ async fn a_file_is_uploaded_sent_and_read_by_all_members_and_nobody_else() {
     let file = read(&server.client, &bobs_view["url"], &[]).await;
     assert_eq!((file.status, file.body.as_str()), (200, str::from_utf8(PDF).ok()));
     assert_eq!(file.header("content-type"), "application/pdf");
-    assert_eq!(file.header("content-disposition"), "attachment; filename*=UTF-8''report.pdf");
+    assert_eq!(file.header("content-disposition"), "attachment; filename=\"report.pdf\"; filename*=UTF-8''report.pdf");
     eve.get(&path).await.refused(404, "not_found");
     let asked = json!({"ids": [id(&uploaded), new_id()]});
     let signed = ada.post("/attachments/sign", asked.clone()).await.expect(200);
@@ -114,6 +114,53 @@ async fn an_upload_is_idempotent_by_its_id() {
     }
     uploads_as(&ada, &group, &file_id, b"%PDF-1.4 other").await.refused(409, "idempotency_mismatch");
     uploads_as(&bob, &group, &file_id, PDF).await.refused(409, "idempotency_mismatch");
+}
+
+#[tokio::test]
+async fn what_a_form_says_behind_the_file_counts_as_well() {
+    let server = server().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let (voice, file_id) = (media("voice.webm"), new_id());
+    let with = async |behind: &[(&str, &str)], name: &str, bytes: &[u8]| {
+        let request = ada.ask(Method::POST, &format!("/conversations/{group}/attachments"));
+        perform(form_with_more(request, (name, bytes), behind)).await
+    };
+
+    let said = [("id", file_id.as_str()), ("other", "x"), ("waveform", "[0, 50, 100]")];
+    let first = with(&said, "voice.webm", &voice).await.expect(201);
+    assert_eq!((id(&first), &first["waveform"]), (file_id.as_str(), &json!([0, 50, 100])));
+    assert_eq!(id(&with(&said, "voice.webm", &voice).await.expect(200)), file_id);
+    with(&said[..1], "a.txt", b"other").await.refused(409, "idempotency_mismatch");
+    with(&[("id", "no")], "a.txt", b"text").await.refused_for("id");
+    with(&[("waveform", "loud")], "voice.webm", &voice).await.refused_for("waveform");
+    with(&[("file", "another")], "a.txt", b"text").await.refused_for("file");
+    with(&[("other", &"x".repeat(100_000))], "a.txt", b"text").await.refused(413, "payload_too_large");
+    with(&[("other", "x"); 200], "a.txt", b"text").await.refused(400, "bad_request");
+    assert_eq!(kept(&server), 1, "nothing is kept of what is refused");
+}
+
+#[tokio::test]
+async fn a_name_in_all_letters_comes_before_one_in_few() {
+    let server = server().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+
+    for (names, kept) in [
+        ("filename=\"=?utf-8?B?w7xiZXIucGRm?=\"; filename*=utf-8''%C3%BCber%20uns.pdf", "über uns.pdf"),
+        ("filename*=UTF-8''%e2%82%ac.pdf; filename=\"euro.pdf\"", "€.pdf"),
+        ("filename*=ISO-8859-1'de'%FCber.pdf", "über.pdf"),
+        ("filename=\"über.pdf\"", "über.pdf"),
+        ("filename=\"plain.pdf\"; filename*=UTF-8''%FF.pdf", "plain.pdf"),
+        ("filename=\"plain.pdf\"; filename*=UTF-8''..%2F..%2Fup.pdf", "up.pdf"),
+    ] {
+        let head = format!("--x\r\nContent-Disposition: form-data; name=\"file\"; {names}\r\n\r\n");
+        let body = [head.as_bytes(), PDF, b"\r\n--x--\r\n"].concat();
+        let request = ada.ask(Method::POST, &format!("/conversations/{group}/attachments"));
+        let request = request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+        let uploaded = perform(request.body(body)).await.expect(201);
+        assert_eq!(uploaded["filename"], kept, "{names}");
+    }
 }
 
 #[tokio::test]

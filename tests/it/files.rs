@@ -1,9 +1,11 @@
 //! Reading files by the server's own URLs, where the store has none.
 
 use chrono::Duration;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{
+    client::perform,
     files::{PDF, read, uploads},
     id,
     server::TestServer,
@@ -44,6 +46,22 @@ async fn a_url_ends_with_its_time_the_membership_and_the_message() {
 }
 
 #[tokio::test]
+async fn a_file_is_saved_under_its_name_by_old_clients_and_new() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+
+    for (name, plain, whole) in [
+        ("Größe 5.txt", "Gr__e 5.txt", "Gr%C3%B6%C3%9Fe%205.txt"),
+        ("100% \\\"real\\\".txt", "100_ _real_.txt", "100%25%20%22real%22.txt"),
+    ] {
+        let url = uploads(&ada, &group, name, b"text").await.expect(201)["url"].clone();
+        let shown = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{whole}");
+        assert_eq!(read(&server.client, &url, &[]).await.header("content-disposition"), shown);
+    }
+}
+
+#[tokio::test]
 async fn parts_of_a_file_can_be_asked_for_and_what_is_known_is_not_sent_again() {
     let server = TestServer::start().await;
     let ada = server.person("ada").await;
@@ -58,7 +76,7 @@ async fn parts_of_a_file_can_be_asked_for_and_what_is_known_is_not_sent_again() 
     assert_eq!(range("bytes=7-").await, (206, "bytes 7-9/10".to_owned(), json!(789)));
     assert_eq!(range("bytes=-2").await, (206, "bytes 8-9/10".to_owned(), json!(89)));
     assert_eq!(range("bytes=5-99").await, (206, "bytes 5-9/10".to_owned(), json!(56789)));
-    assert_eq!(range("bytes=10-").await.0, 416);
+    assert_eq!((range("bytes=10-").await.0, range("bytes=10-").await.1), (416, "bytes */10".to_owned()));
     assert_eq!(range("bytes=0-1,3-4").await.0, 200);
     assert_eq!(range("lines=1-2").await.0, 200);
 
@@ -66,7 +84,12 @@ async fn parts_of_a_file_can_be_asked_for_and_what_is_known_is_not_sent_again() 
     assert_eq!(whole.header("x-content-type-options"), "nosniff");
     assert!(whole.header("content-security-policy").contains("sandbox"));
     let tag = whole.header("etag").to_owned();
-    assert_eq!(read(&server.client, &url, &[("if-none-match", &tag)]).await.status, 304);
+    let known = read(&server.client, &url, &[("if-none-match", &tag)]).await;
+    assert_eq!((known.status, known.header("cache-control")), (304, whole.header("cache-control")));
+    assert_eq!(known.header("cache-control"), "private, max-age=900, immutable");
+    let head = server.client.ask_anywhere(Method::HEAD, url.as_str().expect("text")).header("range", "bytes=2-4");
+    let head = perform(head).await;
+    assert_eq!((head.status, head.header("content-length"), head.header("content-range")), (200, "10", ""));
     assert_eq!(read(&server.client, &url, &[("if-none-match", "\"other\"")]).await.status, 200);
     assert_eq!(read(&server.client, &url, &[("range", "bytes=0-0"), ("if-range", &tag)]).await.status, 206);
     assert_eq!(read(&server.client, &url, &[("range", "bytes=0-0"), ("if-range", "\"other\"")]).await.status, 200);

@@ -28,6 +28,7 @@ mod files;
 mod forwards;
 mod fsck;
 mod history;
+mod hostile_files;
 mod idempotency;
 mod joining;
 mod keys;

@@ -1,21 +1,15 @@
 //! Sound and moving pictures: how long they play, how large they are, and how they sound.
 
-use std::{fs, path::Path};
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{
     client::perform,
-    files::{uploads, uploads_with},
+    files::{media, uploads, uploads_with},
     id, new_id,
     server::TestServer,
     tus::{Tus, metadata},
 };
-
-fn media(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/media").join(name)).expect("it is shipped")
-}
 
 fn plays_about(file: &Value, milliseconds: i64) -> bool {
     file["duration_ms"].as_i64().is_some_and(|played| (played - milliseconds).abs() < 300)

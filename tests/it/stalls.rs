@@ -149,8 +149,9 @@ async fn a_file_under_anothers_id_is_refused_before_it_comes() {
 #[tokio::test]
 async fn there_is_room_for_so_much_that_comes_in_at_once() {
     let server = TestServer::with(|settings| settings.attachment_bytes = 200 * 1024).await;
-    let ada = server.person("ada").await;
-    let group = ada.opens_group_with([]).await;
+    let people = server.people(["ada", "bob", "cleo", "dan", "eve"]).await;
+    let [ada, others @ ..] = &people;
+    let group = ada.opens_group_with(others.each_ref()).await;
     let text = vec![b'x'; 190 * 1024];
     let form = [FORM.as_bytes(), &text].concat();
     let call = format!("POST /api/v1/conversations/{group}/attachments");
@@ -159,8 +160,9 @@ async fn there_is_room_for_so_much_that_comes_in_at_once() {
     let mut stalled = Vec::new();
     let refused = until("there is no more room", async || {
         // Again each time, for those who stall are let go after a while.
-        stalled.extend(join_all((0..72).map(async |_| begins(&ada, &call, &kind, &form).await)).await);
-        let reply = uploads(&ada, &group, "a.txt", &text).await;
+        let all = people.iter().cycle().take(5 * 17);
+        stalled.extend(join_all(all.map(async |person| begins(person, &call, &kind, &form).await)).await);
+        let reply = uploads(ada, &group, "a.txt", &text).await;
         (reply.status == 503).then_some(reply)
     })
     .await;
@@ -169,6 +171,34 @@ async fn there_is_room_for_so_much_that_comes_in_at_once() {
 
     drop(stalled);
     until("there is room again", async || {
+        let reply = uploads(ada, &group, "a.txt", &text).await;
+        matches!(reply.status, 200 | 201).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_takes_all_the_room_for_files_that_come_in() {
+    let server = TestServer::with(|settings| settings.attachment_bytes = 200 * 1024).await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    let text = vec![b'x'; 190 * 1024];
+    let form = [FORM.as_bytes(), &text].concat();
+    let call = format!("POST /api/v1/conversations/{group}/attachments");
+    let kind = [("Content-Type", "multipart/form-data; boundary=x")];
+
+    let mut stalled = Vec::new();
+    let refused = until("she has taken what is hers", async || {
+        stalled.extend(join_all((0..72).map(async |_| begins(&ada, &call, &kind, &form).await)).await);
+        let reply = uploads(&ada, &group, "a.txt", &text).await;
+        (reply.status == 503).then_some(reply)
+    })
+    .await;
+    assert!(refused.body["detail"].as_str().is_some_and(|says| says.contains("files of yours")), "{refused}");
+
+    uploads(&bob, &group, "b.txt", &text).await.expect(201);
+    drop(stalled);
+    until("she has room again", async || {
         let reply = uploads(&ada, &group, "a.txt", &text).await;
         matches!(reply.status, 200 | 201).then_some(())
     })

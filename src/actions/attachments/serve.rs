@@ -134,8 +134,18 @@ pub fn manner(attachment: &Attachment, rendition: Rendition) -> Manner {
     let how = if attachment.is_shown_in_place(rendition) { "inline" } else { "attachment" };
     Manner {
         content_type: attachment.mime_type_of(rendition).to_owned(),
-        disposition: format!("{how}; filename*=UTF-8''{}", utf8_percent_encode(&attachment.filename, NOT_IN_HEADERS)),
+        disposition: format!(
+            "{how}; filename=\"{}\"; filename*=UTF-8''{}",
+            plain(&attachment.filename),
+            utf8_percent_encode(&attachment.filename, NOT_IN_HEADERS)
+        ),
     }
+}
+
+/// A name for those who know only the plain letters that need no escape (RFC 6266, appendix D).
+fn plain(name: &str) -> String {
+    let is_plain = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%');
+    name.chars().map(|c| Some(c).filter(is_plain).unwrap_or('_')).collect()
 }
 
 async fn url(

@@ -90,7 +90,7 @@ pub async fn begin(ctx: &Context, caller: &Caller, conversation: ConversationId,
     }
     let is_retry = before.is_some();
     drop(db);
-    let staged = ctx.media.stage(bound.most).await?;
+    let staged = ctx.media.stage(bound.most).await?.of(caller.user_id);
     if !is_retry {
         ctx.spend(Limit::Uploads, caller).await?;
     }

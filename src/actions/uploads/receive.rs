@@ -102,7 +102,7 @@ impl Taker {
     async fn run(mut self, mut coming: mpsc::Receiver<Piece>) -> Result<Upload> {
         let (offset, mut goes_on) = (self.upload.received, true);
         while goes_on {
-            let mut part = self.ctx.media.stage(self.upload.size as u64).await?;
+            let mut part = self.ctx.media.stage(self.upload.size as u64).await?.of(self.caller.user_id);
             goes_on = self.fill(&mut part, &mut coming).await?;
             if let Some(checksum) = self.checksum.take() {
                 checksum.check()?;

@@ -37,6 +37,9 @@ pub fn routes(config: &mut ServiceConfig) {
         scope("/uploads")
             .wrap(from_fn(protocol::speak))
             .service(discover_uploads)
+            // As many examples of the protocol write it.
+            .route("/", web::method(Method::OPTIONS).to(|ctx: Ctx| async move { describe(&ctx) }))
+            .route("/", web::post().to(create))
             .route("/{upload_id}", web::method(Method::OPTIONS).to(|ctx: Ctx| async move { describe(&ctx) }))
             .service(create_upload)
             .service(find_upload)
@@ -90,17 +93,7 @@ async fn create_upload(
     key: Key,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let mut announced = words::announced(request.headers())?;
-    announced.id = announced.id.or_else(|| id_of_key(&caller.0, announced.conversation_id, &key));
-    let mut upload = uploads::announce(&ctx, &caller.0, announced).await?;
-    if upload.received == 0 && words::brings_bytes(&request) {
-        upload = receive(&request, &ctx, &caller.0, (upload.id, 0), body).await?;
-    }
-    let base = ctx.settings.public_url.as_deref().unwrap_or_default();
-    let location = format!("{base}/api/v1/uploads/{}", upload.id);
-    let mut response = HttpResponse::Created();
-    response.insert_header((header::LOCATION, location));
-    Ok(progress(response, &upload))
+    create(request, ctx, caller, key, body).await
 }
 
 /// See how far an upload is (tus).
@@ -171,6 +164,26 @@ async fn continue_upload(
 async fn end_upload(ctx: Ctx, caller: Speaker, id: Path<AttachmentId>) -> Result<HttpResponse, Problem> {
     uploads::end(&ctx, &caller.0, id.0).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+async fn create(
+    request: HttpRequest,
+    ctx: Ctx,
+    caller: Speaker,
+    key: Key,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
+    let mut announced = words::announced(request.headers())?;
+    announced.id = announced.id.or_else(|| id_of_key(&caller.0, announced.conversation_id, &key));
+    let mut upload = uploads::announce(&ctx, &caller.0, announced).await?;
+    if upload.received == 0 && words::brings_bytes(&request) {
+        upload = receive(&request, &ctx, &caller.0, (upload.id, 0), body).await?;
+    }
+    let base = ctx.settings.public_url.as_deref().unwrap_or_default();
+    let location = format!("{base}/api/v1/uploads/{}", upload.id);
+    let mut response = HttpResponse::Created();
+    response.insert_header((header::LOCATION, location));
+    Ok(progress(response, &upload))
 }
 
 /// Takes what a request brings of an upload, to its end or as far as it comes.

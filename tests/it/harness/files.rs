@@ -1,7 +1,8 @@
 //! Files in somebody's hand, on their way to a server, and in the store where it keeps them.
 
-use reqwest::{Method, RequestBuilder, header};
+use std::{fs, path::Path};
 
+use reqwest::{Method, RequestBuilder, header};
 use serde_json::Value;
 
 use super::{
@@ -17,15 +18,37 @@ pub const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\
 
 /// A form with some fields and then one file.
 pub fn form(request: RequestBuilder, fields: &[(&str, &str)], name: &str, bytes: &[u8]) -> RequestBuilder {
-    let mut body = Vec::new();
-    for (field, value) in fields {
-        let field = format!("--x\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
-        body.extend_from_slice(field.as_bytes());
-    }
+    send(request, &[fields_of(fields), file_of(name, bytes)])
+}
+
+/// A form with one file and then some fields.
+pub fn form_with_more(
+    request: RequestBuilder,
+    (name, bytes): (&str, &[u8]),
+    fields: &[(&str, &str)],
+) -> RequestBuilder {
+    send(request, &[file_of(name, bytes), fields_of(fields)])
+}
+
+/// A file of sound or moving pictures, or a document.
+pub fn media(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/media").join(name)).expect("it is shipped")
+}
+
+fn fields_of(fields: &[(&str, &str)]) -> Vec<u8> {
+    let part = |(field, value): &(&str, &str)| {
+        format!("--x\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n")
+    };
+    fields.iter().map(part).collect::<String>().into_bytes()
+}
+
+fn file_of(name: &str, bytes: &[u8]) -> Vec<u8> {
     let head = format!("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
-    body.extend_from_slice(head.as_bytes());
-    body.extend_from_slice(bytes);
-    body.extend_from_slice(b"\r\n--x--\r\n");
+    [head.as_bytes(), bytes, b"\r\n"].concat()
+}
+
+fn send(request: RequestBuilder, parts: &[Vec<u8>]) -> RequestBuilder {
+    let body = [&parts.concat()[..], b"--x--\r\n"].concat();
     request.header(header::CONTENT_TYPE, "multipart/form-data; boundary=x").body(body)
 }
 
@@ -52,6 +75,14 @@ pub async fn read(client: &Client, url: &Value, headers: &[(&str, &str)]) -> Rep
         request = request.header(*name, *value);
     }
     perform(request).await
+}
+
+/// The bytes behind a URL.
+pub async fn bytes(client: &Client, url: &Value) -> Vec<u8> {
+    let url = url.as_str().unwrap_or_else(|| panic!("this should be a URL: {url}"));
+    let response = client.ask_anywhere(Method::GET, url).send().await.expect("it is answered");
+    assert_eq!(response.status(), 200, "{url}");
+    response.bytes().await.expect("the body comes").to_vec()
 }
 
 /// The files in the server's store.

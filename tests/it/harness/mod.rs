@@ -9,6 +9,7 @@ pub mod command;
 pub mod crowd;
 pub mod directory;
 pub mod disk;
+pub mod documents;
 pub mod files;
 pub mod machine;
 pub mod own_postgres;

@@ -5,11 +5,11 @@ use std::fs;
 use image::GenericImageView;
 use serde_json::{Value, json};
 
-use super::{bytes, seen};
+use super::seen;
 use crate::harness::{
     camera::{PLACE, contains, fields, strange_avif},
     each,
-    files::{kept, uploads},
+    files::{bytes, kept, uploads},
     server::TestServer,
 };
 

@@ -4,29 +4,19 @@ pub mod avif;
 mod bombs;
 
 use image::{AnimationDecoder, DynamicImage, GenericImageView, ImageFormat, codecs};
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{
     camera::{
         AUTHOR, PLACE, coded, contains, fields, four_fields, jpeg, moving_gif, moving_webp, noise, photo,
         png_with_words, webp_with_words,
     },
-    client::Client,
     directory::Directory,
     each,
-    files::{keeps_only, kept, read, uploads},
+    files::{bytes, keeps_only, kept, read, uploads},
     id, machine, new_id,
     server::TestServer,
 };
-
-/// The bytes behind a URL.
-pub async fn bytes(client: &Client, url: &Value) -> Vec<u8> {
-    let url = url.as_str().unwrap_or_else(|| panic!("this should be a URL: {url}"));
-    let response = client.ask_outside(Method::GET, url).send().await.expect("it is answered");
-    assert_eq!(response.status(), 200, "{url}");
-    response.bytes().await.expect("the body comes").to_vec()
-}
 
 /// A picture that is shown.
 pub fn seen(bytes: &[u8]) -> DynamicImage {

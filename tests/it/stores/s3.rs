@@ -6,6 +6,8 @@ use crate::harness::server::TestServer;
 
 #[path = "../attachments.rs"]
 mod attachments;
+#[path = "../file_types.rs"]
+mod file_types;
 #[path = "../uploads/resumable.rs"]
 mod resumable;
 

@@ -119,7 +119,7 @@ async fn urls_of_the_store_say_how_a_file_is_shown_and_for_how_long() {
     let url = Url::parse(same_bytes["url"].as_str().expect("text")).expect("it is a URL of its own");
     let says: HashMap<_, _> = url.query_pairs().collect();
     assert_eq!((says["X-Amz-Expires"].as_ref(), says["response-content-type"].as_ref()), ("900", "application/pdf"));
-    let shown = "attachment; filename*=UTF-8''zwei%20%26%20drei.pdf";
+    let shown = "attachment; filename=\"zwei & drei.pdf\"; filename*=UTF-8''zwei%20%26%20drei.pdf";
     assert_eq!(says["response-content-disposition"], shown);
     let part = read(&server.client, &same_bytes["url"], &[("range", "bytes=1-3")]).await;
     assert_eq!((part.status, part.header("content-disposition")), (206, shown));

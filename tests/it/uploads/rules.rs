@@ -17,13 +17,29 @@ async fn what_is_offered_is_told_to_anybody() {
     let server = TestServer::with(|settings| settings.attachment_bytes = 5000).await;
     let tus = Tus::of(&server.client);
 
-    for reply in [tus.options("/uploads").await, tus.options(&format!("/uploads/{}", new_id())).await] {
+    for path in ["/uploads", "/uploads/", &format!("/uploads/{}", new_id())] {
+        let reply = tus.options(path).await;
         assert_eq!((reply.status, reply.header("tus-version")), (204, "1.0.0"));
         let extensions = "creation,creation-with-upload,termination,expiration,checksum";
         assert_eq!((reply.header("tus-extension"), reply.header("tus-max-size")), (extensions, "5000"));
         assert_eq!(reply.header("tus-checksum-algorithm"), "sha1,sha256");
         assert_eq!(reply.header("tus-resumable"), "1.0.0");
     }
+}
+
+#[tokio::test]
+async fn the_place_of_uploads_may_be_written_with_a_final_slash() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let (group, tus) = (ada.opens_group_with([]).await, Tus::of(&ada));
+    let words = metadata(&[("conversation_id", &group), ("filename", "a.txt")]);
+
+    let announced = tus.post("/uploads/", 4, &words).await;
+    assert_eq!((announced.status, announced.header("tus-resumable")), (201, "1.0.0"));
+    let place = announced.header("location").trim_start_matches("/api/v1").to_owned();
+    assert!(!place.contains("//"), "{place}");
+    tus.patch(&place, 0, b"text").await.expect(204);
+    server.client.post("/uploads/", serde_json::json!({})).await.refused(401, "unauthenticated");
 }
 
 #[tokio::test]
