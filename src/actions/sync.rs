@@ -8,6 +8,7 @@ use super::{Context, conversations::complete};
 use crate::{
     domain::{
         clock::Time,
+        conversation::OwnConversation,
         error::Result,
         ids::ConversationId,
         limits,
@@ -159,15 +160,14 @@ async fn fill(
     let own = complete(tx, rows, now).await?;
     let mut own: HashMap<_, _> = own.into_iter().map(|own| (own.shared.id, own)).collect();
     let lows = receipts::lows(tx, &ids).await?;
+    let tell_all = |own: &&OwnConversation| own.shared.participant_count as usize <= limits::RECEIPTS_MEMBERS;
+    let ids: Vec<_> = own.values().filter(tell_all).map(|own| own.shared.id).collect();
+    let mut cursors = receipts::of_conversations(tx, &ids).await?;
     let mut filled = Vec::with_capacity(missed.len());
     for (standing, mut found) in missed {
         let Some(conversation) = own.remove(&standing.conversation_id) else { continue };
         found.messages.iter_mut().for_each(|message| receipts::set_status(&lows, message));
-        let receipts = if conversation.shared.participant_count as usize <= limits::RECEIPTS_MEMBERS {
-            receipts::of_conversation(tx, standing.conversation_id, None, limits::RECEIPTS_MEMBERS).await?
-        } else {
-            Vec::new()
-        };
+        let receipts = cursors.remove(&standing.conversation_id).unwrap_or_default();
         let (messages, participants) = (found.messages, found.participants);
         filled.push(SyncedConversation { conversation, messages, participants, receipts });
     }

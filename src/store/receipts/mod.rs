@@ -145,6 +145,34 @@ pub async fn of_conversation(
     .await
 }
 
+/// The same of many conversations at once.
+pub async fn of_conversations(
+    db: &mut PgConnection,
+    conversations: &[ConversationId],
+) -> sqlx::Result<HashMap<ConversationId, Vec<Receipt>>> {
+    let rows = sqlx::query!(
+        r#"
+        select conversation_id as "conversation_id: ConversationId", user_id as "user_id: UserId", delivered_seq,
+               delivered_at, read_seq, read_at
+        from members
+        where conversation_id = any($1) and left_at is null
+        order by conversation_id, user_id
+        "#,
+        conversations as &[ConversationId],
+    );
+    let mut receipts: HashMap<_, Vec<_>> = HashMap::new();
+    for row in rows.fetch_all(db).await? {
+        receipts.entry(row.conversation_id).or_default().push(Receipt {
+            user_id: row.user_id,
+            delivered_seq: row.delivered_seq,
+            delivered_at: row.delivered_at,
+            read_seq: row.read_seq,
+            read_at: row.read_at,
+        });
+    }
+    Ok(receipts)
+}
+
 /// When one message reached each of the present members but its sender, and those who may not see it because they joined later.
 pub async fn of_message(
     db: &mut PgConnection,
