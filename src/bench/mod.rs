@@ -20,6 +20,7 @@ mod ledger;
 mod list;
 mod meter;
 pub mod nodes;
+mod paced;
 mod pictures;
 mod search;
 pub mod send;

@@ -1,144 +1,19 @@
 //! Two nodes: how much later those hear who are connected to the other one, at half of what can be sent between the two.
 
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    io,
-    rc::Rc,
-    time::{Duration, Instant},
-};
-
-use futures_util::future::join;
-use tokio::{
-    task::JoinSet,
-    time::{Interval, interval_at, timeout},
-};
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-
 use super::{
-    Load, crowd,
-    ledger::{self, Ear, Entry, Ledger},
-    meter::Meter,
+    Load, paced,
     report::Report,
     send::{self, SPEAKERS},
     server::Target,
-    socket::{Socket, push_text},
-    words::{self, Heard},
 };
 
 /// Messages in flight of each speaker where it is found out how much can be sent.
 const IN_FLIGHT: usize = 4;
-/// How long the last words may be on their way.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What all share.
-struct Talk {
-    /// Those who are connected where the speakers are, and those who are not.
-    meters: [Meter; 2],
-    /// When each conversation's messages were said, in the order of their places.
-    said: RefCell<HashMap<String, Vec<Instant>>>,
-    end: CancellationToken,
-}
+/// What is measured at either node.
+const SCENARIOS: [&str; 2] = ["nodes, half load, heard at the same node", "nodes, half load, heard at the other node"];
 
 /// Loads direct conversations of people who speak at one node with people half of whom listen at the other.
 pub async fn run(near: &Target, far: &Target, load: &Load) -> anyhow::Result<Vec<Report>> {
     let most = send::across(near, far, load, (SPEAKERS, IN_FLIGHT)).await?.per_second;
-    let pace = Duration::from_secs_f64(SPEAKERS as f64 / (most / 2.0));
-    let pairs = crowd::pairs(near, SPEAKERS).await?;
-    let meters = [(); 2].map(|()| Meter::new());
-    let talk = Rc::new(Talk { meters, said: RefCell::default(), end: CancellationToken::new() });
-
-    let (mut speaking, mut listening) = (JoinSet::new(), JoinSet::new());
-    for (number, (speaker, listener, id)) in pairs.iter().enumerate() {
-        let place = number % 2;
-        let socket = [near, far][place].open_socket(&listener.token).await?;
-        listening.spawn_local(Rc::clone(&talk).listen(socket, id.clone(), place));
-        let socket = near.open_socket(&speaker.token).await?;
-        // All at once would be a burst, and not a load.
-        let first = tokio::time::Instant::now() + pace.mul_f64(number as f64 / SPEAKERS as f64);
-        let ticks = interval_at(first, pace);
-        speaking.spawn_local(Rc::clone(&talk).speak(socket, id.clone(), ticks));
-    }
-    let report = |place| Report::new(format!("nodes, half load, heard at {place} node"), "deliveries");
-    let [here, there] = &talk.meters;
-    let (here, there) = join(
-        here.measure(report("the same"), &near.watch, load.time()),
-        there.measure(report("the other"), &far.watch, load.time()),
-    )
-    .await;
-    let mut acknowledged = speaking.join_all().await.into_iter().collect::<io::Result<HashMap<_, _>>>()?;
-    talk.end.cancel();
-    let mut ears = listening.join_all().await.into_iter().collect::<io::Result<HashMap<_, _>>>()?;
-    let ledgers = pairs.into_iter().map(|(reader, _, id)| {
-        let acknowledged = acknowledged.remove(&id).unwrap_or_default();
-        let ears = ears.remove(&id).into_iter().collect();
-        (id, reader.token, Ledger { acknowledged, ears })
-    });
-    let faults = ledger::faults(near, ledgers.collect()).await?;
-    let errors = talk.meters.each_ref().map(Meter::errors);
-    Ok(vec![here.errors(errors[0]).faults(faults), there.errors(errors[1])])
-}
-
-impl Talk {
-    /// Says something again and again until it is over and all is acknowledged.
-    async fn speak(
-        self: Rc<Self>,
-        mut socket: Socket,
-        id: String,
-        mut ticks: Interval,
-    ) -> io::Result<(String, Vec<Entry>)> {
-        let mouth = socket.mouth();
-        let (mut said, mut acknowledged, mut frame) = (0, Vec::new(), Vec::new());
-        loop {
-            let is_over = self.meters.iter().all(Meter::is_over);
-            if is_over && acknowledged.len() == said {
-                return Ok((id, acknowledged));
-            }
-            let reading = socket.read(|text| match words::read(text) {
-                Heard::Ack(entry) => acknowledged.push(entry),
-                Heard::Error => self.meters[0].failed(),
-                Heard::Ready | Heard::Message(..) | Heard::Other => {}
-            });
-            tokio::select! {
-                read = timeout(PATIENCE, reading) => read.map_err(io::Error::other)??,
-                _ = ticks.tick(), if !is_over => {
-                    frame.clear();
-                    push_text(&mut frame, words::send(&id, Uuid::now_v7()).as_bytes());
-                    self.said.borrow_mut().entry(id.clone()).or_default().push(Instant::now());
-                    said += 1;
-                    mouth.write(&frame).await?;
-                }
-            }
-        }
-    }
-
-    /// Hears what is said in a conversation, to the last word.
-    async fn listen(self: Rc<Self>, mut socket: Socket, id: String, place: usize) -> io::Result<(String, Ear)> {
-        let mut ear = Ear::default();
-        while !self.end.is_cancelled() || ear.heard() < self.said_in(&id) {
-            let is_ending = self.end.is_cancelled();
-            let reading = socket.read(|text| {
-                if let Heard::Message(_, seq) = words::read(text) {
-                    ear.hear(seq);
-                    if let Some(begun) = self.said.borrow()[&id].get(seq as usize - 1) {
-                        self.meters[place].done(*begun);
-                    }
-                }
-            });
-            tokio::select! {
-                read = timeout(PATIENCE, reading) => match read {
-                    Ok(read) => read?,
-                    // What it lacks, the ledger says.
-                    Err(_) => break,
-                },
-                () = self.end.cancelled(), if !is_ending => {}
-            }
-        }
-        Ok((id, ear))
-    }
-
-    fn said_in(&self, id: &str) -> usize {
-        self.said.borrow().get(id).map_or(0, Vec::len)
-    }
+    Ok(paced::direct([near, far], load, most / 2.0, SCENARIOS).await?.into())
 }

@@ -1,5 +1,5 @@
 //! Pictures: how long 99 % of what is said takes alone, and beside clients that upload pictures of nearly as many pixels as
-//! may be, every other of which breaks off at its end.
+//! may be, every other of which breaks off at its end; at half of what can be sent, and as fast as it is answered.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use super::{
     Load,
     crowd::{self, Person},
     http::Http,
-    meter,
+    meter, paced,
     report::Report,
     send,
     server::Target,
@@ -29,12 +29,23 @@ use super::{
 const UPLOADERS: usize = 4;
 /// How often it is measured alone and beside them.
 const ROUNDS: usize = 3;
+/// Messages in flight of each speaker where it is found out how much can be sent.
+const IN_FLIGHT: usize = 4;
 /// Pixels of a picture.
 const PIXELS: usize = 48_000_000;
 /// Where a PNG says what it is, how high it is, and the checksum of both (PNG, 5.6 and 11.2.1).
 const HEADER: Range<usize> = 12..29;
 const HEIGHT: Range<usize> = 20..24;
 const CHECKSUM: Range<usize> = 29..33;
+
+/// How often those speak beside whom there are pictures.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// So often in a second, all together, which is half of what they could.
+    Half(f64),
+    /// As soon as they are answered.
+    AsAnswered,
+}
 
 /// What is uploaded.
 struct Pictures {
@@ -48,7 +59,7 @@ struct Uploads {
     faults: Vec<String>,
 }
 
-/// Loads direct conversations as [`send::direct`] does, in turn alone and beside uploads.
+/// Loads direct conversations, in turn alone and beside uploads.
 pub async fn run(target: &Target, load: &Load) -> anyhow::Result<Vec<Report>> {
     let pictures = Pictures::draw(load.part_of(PIXELS).isqrt() as u32)?;
     let mut uploaders = Vec::new();
@@ -56,25 +67,47 @@ pub async fn run(target: &Target, load: &Load) -> anyhow::Result<Vec<Report>> {
         // Each in a place of their own, for the same bytes are looked into once in each.
         uploaders.push((crowd::group(target, slice::from_ref(&person)).await?, person));
     }
-    let speaking = (send::SPEAKERS, 1);
+    let half = send::direct(target, load, (send::SPEAKERS, IN_FLIGHT)).await?.per_second / 2.0;
     let mut reports = Vec::new();
     for _ in 0..ROUNDS {
-        let alone = send::direct(target, load, speaking).await?;
-        let (over, begun) = (CancellationToken::new(), Instant::now());
-        let beside = async {
-            let report = send::direct(target, load, speaking).await;
-            over.cancel();
-            report
-        };
-        let uploading = try_join_all(uploaders.iter().map(|uploader| upload(target, uploader, &pictures, &over)));
-        let (beside, uploads) = tokio::join!(beside, uploading);
-        let (mut beside, uploads) = (beside?, uploads.context("a connection of those who upload broke")?);
-        beside.p99_ratio = beside.latency.zip(alone.latency).map(|(beside, alone)| beside.p99_ms / alone.p99_ms);
-        reports.push(Report { scenario: "send, no pictures".to_owned(), ..alone });
-        reports.push(Report { scenario: "send, beside pictures".to_owned(), ..beside });
-        reports.push(told(uploads, begun.elapsed())?);
+        for pace in [Pace::Half(half), Pace::AsAnswered] {
+            let alone = pace.send(target, load).await?;
+            let (over, begun) = (CancellationToken::new(), Instant::now());
+            let beside = async {
+                let report = pace.send(target, load).await;
+                over.cancel();
+                report
+            };
+            let uploading = try_join_all(uploaders.iter().map(|uploader| upload(target, uploader, &pictures, &over)));
+            let (beside, uploads) = tokio::join!(beside, uploading);
+            let (mut beside, uploads) = (beside?, uploads.context("a connection of those who upload broke")?);
+            beside.p99_ratio = beside.latency.zip(alone.latency).map(|(beside, alone)| beside.p99_ms / alone.p99_ms);
+            let named = |what: &str| format!("{}, {what} pictures", pace.name());
+            reports.push(Report { scenario: named("no"), ..alone });
+            reports.push(Report { scenario: named("beside"), ..beside });
+            reports.push(told(uploads, begun.elapsed())?);
+        }
     }
     Ok(reports)
+}
+
+impl Pace {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Half(_) => "send, half load",
+            Self::AsAnswered => "send",
+        }
+    }
+
+    async fn send(self, target: &Target, load: &Load) -> anyhow::Result<Report> {
+        match self {
+            Self::Half(per_second) => {
+                let [report, _] = paced::direct([target; 2], load, per_second, [""; 2]).await?;
+                Ok(report)
+            }
+            Self::AsAnswered => send::direct(target, load, (send::SPEAKERS, 1)).await,
+        }
+    }
 }
 
 fn told(uploads: Vec<Uploads>, took: Duration) -> anyhow::Result<Report> {
