@@ -5,7 +5,10 @@ use std::{
     fs::File,
     io::{Seek, SeekFrom, Write},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use anyhow::Context as _;
@@ -29,6 +32,8 @@ use crate::domain::{
 const CHUNK: usize = 64 * 1024;
 /// Bytes in which room is counted.
 const GRAIN: u64 = 1024;
+/// Files for which there is room at once in any case, however large they may be.
+const LARGEST: u64 = 4;
 /// What of the room one person leaves to others, whatever they bring: one part of so many.
 const LEFT: usize = 8;
 
@@ -36,8 +41,8 @@ const LEFT: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Room {
     free: Arc<Semaphore>,
-    /// What of it one person may take.
-    share: usize,
+    /// All of it, taken or not.
+    whole: Arc<AtomicUsize>,
     taken: Arc<Mutex<HashMap<UserId, usize>>>,
 }
 
@@ -81,8 +86,21 @@ pub struct Complete {
 impl Room {
     /// Room for so many bytes.
     pub fn new(bytes: u64) -> Self {
-        let grains = bytes.div_ceil(GRAIN) as usize;
-        Self { free: Arc::new(Semaphore::new(grains)), share: grains - grains / LEFT, taken: Arc::default() }
+        let whole = bytes.div_ceil(GRAIN) as usize;
+        Self { free: Arc::new(Semaphore::new(whole)), whole: Arc::new(whole.into()), taken: Arc::default() }
+    }
+
+    /// Grows to so many bytes, where it is smaller.
+    fn reach(&self, bytes: u64) {
+        let wanted = bytes.div_ceil(GRAIN) as usize;
+        let before = self.whole.fetch_max(wanted, Ordering::Relaxed);
+        self.free.add_permits(wanted.saturating_sub(before));
+    }
+
+    /// What of it one person may take.
+    fn share(&self) -> usize {
+        let whole = self.whole.load(Ordering::Relaxed);
+        whole - whole / LEFT
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
@@ -105,7 +123,7 @@ impl Place {
         if let Some(owner) = self.owner {
             let mut taken = self.room.taken();
             let by_owner = taken.get(&owner).copied().unwrap_or_default() + missing;
-            if by_owner > self.room.share.max(most.div_ceil(GRAIN) as usize) {
+            if by_owner > self.room.share().max(most.div_ceil(GRAIN) as usize) {
                 return Err(Error::Unavailable("Too many files of yours are coming in at once; try again soon."));
             }
             taken.insert(owner, by_owner);
@@ -130,6 +148,8 @@ impl Drop for Place {
 impl Staged {
     /// Makes room for a file of at most so many bytes.
     pub(super) async fn begin(directory: PathBuf, most: u64, room: &Room) -> Result<Self> {
+        // The rules may let in larger files than there was room for when it was made.
+        room.reach(LARGEST * most);
         let place = Place::find(room)?;
         let opening = task::spawn_blocking(move || {
             std::fs::create_dir_all(&directory)?;

@@ -220,3 +220,20 @@ async fn sizes_are_tried_on_what_people_sent() {
     assert!(small.contains(&why) && small.contains("refused 1 and"), "{small}");
     assert!(none.contains("groups.*.attachments") && none.contains("refused 2 and"), "{none}");
 }
+
+#[tokio::test]
+async fn there_is_room_for_what_the_rules_let_in() {
+    let rules = Directory::create();
+    let file = rules.path().join("rules.toml");
+    std::fs::write(&file, RULES.replace("image = 1000", "file = 1_000_000")).expect("the directory is ours");
+    let server = TestServer::with(|settings| {
+        settings.policy_file = Some(file);
+        settings.attachment_bytes = 5000;
+    })
+    .await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+
+    uploads(&ada, &group, "long.txt", &vec![b'x'; 900_000]).await.expect(201);
+    uploads(&ada, &group, "longer.txt", &vec![b'x'; 1_000_001]).await.refused(413, "payload_too_large");
+}
