@@ -10,14 +10,19 @@ use std::{
 };
 
 use anyhow::Context;
+use bytes::Bytes;
 use nix::{
     sys::resource::{Resource, setrlimit},
     unistd::alarm,
 };
 use serde::Serialize;
+#[cfg(target_os = "linux")]
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 use thread_priority::{ThreadPriority, set_current_thread_priority};
 
-use super::{Examined, Found, Order, Refusal, Wish};
+use super::{Examined, Found, Importance, Order, Refusal, Wish};
 use crate::{
     domain::{
         attachment::{AttachmentKind, FileType},
@@ -35,13 +40,14 @@ const MEMORY: u64 = 1024 * 1024 * 1024;
 const TIME: Duration = Duration::from_secs(25);
 /// How many times longer it may take than it may have a processor, where many things want one.
 const PATIENCE: u64 = 10;
-/// How important it is, of a hundred: on a busy machine it gets an eighth of what others get, and is not forgotten.
-const IMPORTANCE: u8 = 25;
+/// How important it is of a hundred, where it is of little importance.
+const LITTLE: u8 = 25;
 
 /// Carries out an order.
 pub fn answer(order: &str) -> anyhow::Result<ExitCode> {
-    bound_oneself()?;
     let order: Order = serde_json::from_str(order).context("the order can't be understood")?;
+    bound_oneself()?;
+    stand_back(order.importance);
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     file.rewind()?;
     let mut mouth = BufWriter::new(io::stdout().lock());
@@ -68,10 +74,24 @@ fn bound_oneself() -> anyhow::Result<()> {
         setrlimit(resource, soft, hard).context("cannot limit itself")?;
     }
     alarm::set((PATIENCE * seconds) as u32);
-    let importance = IMPORTANCE.try_into().map(ThreadPriority::Crossplatform);
-    // Where that is not allowed, it is as important as others.
-    importance.ok().map(set_current_thread_priority);
     Ok(())
+}
+
+/// Lets others come first. Where that is not allowed, it is as important as they are.
+fn stand_back(importance: Importance) {
+    match importance {
+        #[cfg(target_os = "linux")]
+        Importance::Least => {
+            let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+            set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).ok();
+        }
+        #[cfg(not(target_os = "linux"))]
+        Importance::Least => _ = set_current_thread_priority(ThreadPriority::Min),
+        Importance::Little => {
+            let little = LITTLE.try_into().map(ThreadPriority::Crossplatform);
+            little.ok().map(set_current_thread_priority);
+        }
+    }
 }
 
 fn look(file: &mut File, file_type: FileType, wish: Wish) -> io::Result<Result<Examined, Refusal>> {
@@ -111,7 +131,7 @@ fn say(mouth: &mut impl Write, told: &impl Serialize) -> io::Result<()> {
 fn say_all(mouth: &mut impl Write, Examined { details, instead, thumbnails }: Examined) -> io::Result<()> {
     let found = Found {
         details,
-        instead: instead.as_ref().map(|bytes| bytes.len()),
+        instead: instead.as_ref().map(Bytes::len),
         thumbnails: thumbnails.iter().map(|(width, picture)| (*width, picture.len())).collect(),
     };
     say(mouth, &Ok::<_, Refusal>(found))?;

@@ -1,8 +1,8 @@
 //! Where files are looked into. What is inside of a file was made by anybody, and those who read it may fall over, take all
 //! memory, or never end. So each is looked into by a process of its own: this program, started once more without any secret.
 //!
-//! Invariant: whatever becomes of that process, the server goes on; and there are few of them, of little importance, since
-//! those who chat come first.
+//! Invariant: whatever becomes of that process, the server goes on; and there are few of them. Those who chat come first: a
+//! process has what they leave of the processors, and is of little importance where that is nothing for long.
 
 mod deadline;
 mod inside;
@@ -15,6 +15,7 @@ use std::{
     process::{ExitStatus, Stdio},
     sync::Arc,
     thread::available_parallelism,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -26,12 +27,13 @@ use tokio::{
     process::{Child, ChildStdout, Command},
     sync::{OwnedSemaphorePermit, Semaphore},
     task,
+    time::timeout,
 };
 
 pub use self::{deadline::Deadline, inside::answer};
 use super::{
     pictures::{bounds, flaw::Flaw},
-    sniff,
+    sniff, trouble,
 };
 use crate::domain::{
     attachment::{AttachmentKind, Details, FileType},
@@ -41,6 +43,8 @@ use crate::domain::{
 
 /// Files that are looked into at once, at most: each may take a core and memory.
 const AT_ONCE: usize = 4;
+/// For how long a process may have only what others leave. It is started anew then, for none may give itself more again.
+const MODEST: Duration = Duration::from_secs(5);
 /// What the program is told to do.
 const COMMAND: &str = "look";
 /// Bytes of what is told of a file in one line.
@@ -70,10 +74,24 @@ pub enum Wish {
 #[derive(Debug)]
 pub struct Looking {
     file_type: FileType,
-    wish: Wish,
+    task: Task,
+    worker: Worker,
+    _turn: OwnedSemaphorePermit,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+struct Task {
+    program: PathBuf,
+    file: File,
+    order: Order,
+}
+
+/// A process at work.
+#[derive(Debug)]
+struct Worker {
     child: Child,
     voice: BufReader<ChildStdout>,
-    _turn: OwnedSemaphorePermit,
 }
 
 /// What came of looking into a file. By default nothing is known and all of it is kept as it came.
@@ -88,11 +106,21 @@ pub struct Examined {
 }
 
 /// What a process is to do, as it is told.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Order {
     /// What the file's name ends in.
     ending: Option<String>,
     wish: Wish,
+    importance: Importance,
+}
+
+/// How important a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Importance {
+    /// It has a processor only while nobody else wants it.
+    Least,
+    /// On a busy machine it gets an eighth of what others get.
+    Little,
 }
 
 /// What was found, as a process tells it: the bytes follow in this order.
@@ -124,35 +152,23 @@ impl Workshop {
     /// Has a file looked into from its beginning, once there is room for that. Answers as soon as its type is known.
     pub async fn look(&self, file: File, name: &str, wish: Wish) -> Result<Looking> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.context("the workshop never closes")?;
-        let mut child = self.start(file, &Order { ending: sniff::ending(name), wish }).await?;
-        let mut voice = BufReader::new(child.stdout.take().context("it has a voice")?);
-        let Some(told) = line::<Result<String, Refusal>>(&mut voice).await else {
-            let status = child.wait().await.context("cannot wait for who looks into a file")?;
-            return Err(match ending_of(status)? {
+        let order = Order { ending: sniff::ending(name), wish, importance: Importance::Least };
+        let mut task = Task { program: self.program.clone(), file, order };
+        let mut worker = task.start().await?;
+        let told = if let Ok(told) = timeout(MODEST, worker.told()).await {
+            told
+        } else {
+            worker = task.start_anew(worker).await?;
+            worker.told().await
+        };
+        let Some(told) = told else {
+            return Err(match worker.flaw().await? {
                 Flaw::TooSlow => Flaw::TooSlow.into(),
                 _ => Error::UnsupportedFile("What is inside of the file can't be read.".to_owned()),
             });
         };
         let file_type = sniff::known(&told?).context("it tells of types that are taken")?;
-        Ok(Looking { file_type, wish, child, voice, _turn: turn })
-    }
-
-    async fn start(&self, file: File, order: &Order) -> Result<Child> {
-        let mut command = Command::new(&self.program);
-        command
-            .arg(COMMAND)
-            .arg(serde_json::to_string(order).context("an order is JSON")?)
-            .env_clear()
-            // Or else the allocator takes a gigabyte in advance, which counts.
-            .env("MIMALLOC_ARENA_RESERVE", "0")
-            .stdin(file)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
-        // To start a process may take a moment, in which this thread could serve others.
-        let started =
-            task::spawn_blocking(move || command.spawn()).await.context("starting a process was cut short")?;
-        Ok(started.context("cannot start the program that looks into files")?)
+        Ok(Looking { file_type, task, worker, _turn: turn })
     }
 }
 
@@ -164,53 +180,104 @@ impl Looking {
 
     /// What came of it.
     pub async fn finish(mut self) -> Result<Examined> {
-        if let Some(told) = line::<Result<Found, Refusal>>(&mut self.voice).await
-            && let Some(examined) = examined(&mut self.voice, told?).await
-        {
-            return Ok(examined);
+        let found = if let Ok(found) = timeout(MODEST, self.worker.found()).await {
+            found
+        } else {
+            self.worker = self.task.start_anew(self.worker).await?;
+            // Its type is known.
+            self.worker.told().await;
+            self.worker.found().await
+        };
+        if let Some(found) = found {
+            return Ok(found?);
         }
-        let status = self.child.wait().await.context("cannot wait for who looks into a file")?;
-        let flaw = ending_of(status)?;
-        if self.wish == Wish::Avatar || self.file_type.kind == AttachmentKind::Image {
+        let flaw = self.worker.flaw().await?;
+        if self.task.order.wish == Wish::Avatar || self.file_type.kind == AttachmentKind::Image {
             return Err(flaw.into());
         }
         // It is taken as it came, and nothing is known of it.
-        tracing::warn!(file.type = self.file_type.mime_type, "A file could not be looked into: it {status}.");
+        tracing::warn!(file.type = self.file_type.mime_type, "A file could not be looked into.");
         Ok(Examined::default())
     }
 }
 
-/// One thing that a process tells; nothing where it fell silent.
-async fn line<T: DeserializeOwned>(voice: &mut BufReader<ChildStdout>) -> Option<T> {
-    let mut line = Vec::new();
-    voice.take(LINE_BYTES).read_until(b'\n', &mut line).await.ok()?;
-    serde_json::from_slice(&line).ok()
+impl Task {
+    async fn start(&self) -> Result<Worker> {
+        let mut command = Command::new(&self.program);
+        command
+            .arg(COMMAND)
+            .arg(serde_json::to_string(&self.order).context("an order is JSON")?)
+            .env_clear()
+            // Or else the allocator takes a gigabyte in advance, which counts.
+            .env("MIMALLOC_ARENA_RESERVE", "0")
+            .stdin(self.file.try_clone().map_err(trouble)?)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        // To start a process may take a moment, in which this thread could serve others.
+        let started =
+            task::spawn_blocking(move || command.spawn()).await.context("starting a process was cut short")?;
+        let mut child = started.context("cannot start the program that looks into files")?;
+        let voice = BufReader::new(child.stdout.take().context("it has a voice")?);
+        Ok(Worker { child, voice })
+    }
+
+    /// Starts the work anew, with more importance.
+    async fn start_anew(&mut self, mut before: Worker) -> Result<Worker> {
+        // Until it is gone it may read on, and where it reads is where the next one reads, too.
+        before.child.kill().await.context("cannot end who looks into a file")?;
+        self.order.importance = Importance::Little;
+        self.start().await
+    }
 }
 
-/// What was found, with its bytes.
-async fn examined(voice: &mut BufReader<ChildStdout>, found: Found) -> Option<Examined> {
-    let instead = match found.instead {
-        Some(size) => Some(piece(voice, size).await?),
-        None => None,
-    };
-    let mut thumbnails = Vec::with_capacity(found.thumbnails.len());
-    for (width, size) in found.thumbnails {
-        thumbnails.push((width, piece(voice, size).await?));
+impl Worker {
+    /// The type of the file, or why it is not taken; nothing where the process fell silent.
+    async fn told(&mut self) -> Option<Result<String, Refusal>> {
+        self.line().await
     }
-    Some(Examined { details: found.details, instead, thumbnails })
-}
 
-async fn piece(voice: &mut BufReader<ChildStdout>, size: usize) -> Option<Bytes> {
-    if size as u64 > bounds::BYTES {
-        return None;
+    /// What was found, or why the file is not taken; nothing where the process fell silent.
+    async fn found(&mut self) -> Option<Result<Examined, Refusal>> {
+        let found = match self.line::<Result<Found, Refusal>>().await? {
+            Ok(found) => found,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let instead = match found.instead {
+            Some(size) => Some(self.piece(size).await?),
+            None => None,
+        };
+        let mut thumbnails = Vec::with_capacity(found.thumbnails.len());
+        for (width, size) in found.thumbnails {
+            thumbnails.push((width, self.piece(size).await?));
+        }
+        Some(Ok(Examined { details: found.details, instead, thumbnails }))
     }
-    let mut piece = vec![0; size];
-    voice.read_exact(&mut piece).await.ok()?;
-    Some(piece.into())
+
+    async fn line<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let mut line = Vec::new();
+        (&mut self.voice).take(LINE_BYTES).read_until(b'\n', &mut line).await.ok()?;
+        serde_json::from_slice(&line).ok()
+    }
+
+    async fn piece(&mut self, size: usize) -> Option<Bytes> {
+        if size as u64 > bounds::BYTES {
+            return None;
+        }
+        let mut piece = vec![0; size];
+        self.voice.read_exact(&mut piece).await.ok()?;
+        Some(piece.into())
+    }
+
+    /// What is wrong with a picture where the process fell silent.
+    async fn flaw(&mut self) -> Result<Flaw> {
+        let status = self.child.wait().await.context("cannot wait for who looks into a file")?;
+        flaw_of(status)
+    }
 }
 
 /// What is wrong with a picture where the process that looked into it ended so.
-fn ending_of(status: ExitStatus) -> Result<Flaw> {
+fn flaw_of(status: ExitStatus) -> Result<Flaw> {
     match status.code() {
         Some(code) if FAILED.contains(&code) => {
             Err(anyhow::anyhow!("the process that looks into files failed: {status}").into())
@@ -241,8 +308,8 @@ mod tests {
 
     #[test]
     fn how_a_process_ends_says_why() {
-        let exited = |code: i32| ending_of(ExitStatus::from_raw(code << 8));
-        let killed = |signal: Signal| ending_of(ExitStatus::from_raw(signal as i32));
+        let exited = |code: i32| flaw_of(ExitStatus::from_raw(code << 8));
+        let killed = |signal: Signal| flaw_of(ExitStatus::from_raw(signal as i32));
 
         assert!(exited(1).is_err() && exited(2).is_err());
         for status in [exited(0), exited(101), killed(Signal::SIGABRT), killed(Signal::SIGSEGV)] {
@@ -251,5 +318,18 @@ mod tests {
         for status in [killed(Signal::SIGXCPU), killed(Signal::SIGALRM)] {
             assert!(matches!(status, Ok(Flaw::TooSlow)), "{status:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gets_to_nothing_for_long_is_started_anew() {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workshop/modest");
+        let workshop = Workshop::open(&program);
+
+        let looking = workshop.look(tempfile::tempfile().unwrap(), "a.txt", Wish::Avatar).await.unwrap();
+        assert_eq!(looking.file_type().mime_type, "text/plain");
+        let examined = looking.finish().await.unwrap();
+
+        assert_eq!((examined.details.page_count, examined.instead.as_deref()), (Some(7), Some(&b"abc"[..])));
+        assert_eq!(examined.thumbnails, [(320, Bytes::from_static(b"de"))]);
     }
 }
