@@ -50,6 +50,8 @@
 //! The index of what was said follows a moment later (`workers/index.rs`), from the log alone; so does what the page says of
 //! itself that it links to (`workers/visits.rs`), where the operator wants that.
 //!
+//! What is inside of a file is read by this program alone, started once more for each (`media/workshop`).
+//!
 //! A client that was away asks `actions/sync.rs`: one question, whatever was missed.
 //!
 //! # Who may do what
