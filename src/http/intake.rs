@@ -12,10 +12,10 @@ use std::{
 use actix_web::{HttpRequest, dev::Payload, error::PayloadError, rt::net::TcpStream};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// Bytes that are read at once.
-pub const MOUTHFUL: usize = 8 * 1024;
+pub const MOUTHFUL: usize = 16 * 1024;
 
 /// A client's connection, of which little is read at once.
 #[derive(Debug)]
@@ -128,7 +128,9 @@ impl AsyncRead for Connection {
             return Poll::Pending;
         }
         let before = into.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(ctx, into);
+        // What has room for more would grow with it.
+        let mouthful = self.intake.left.get() as u64;
+        let read = Pin::new(&mut (&mut self.stream).take(mouthful)).poll_read(ctx, into);
         self.intake.count(into.filled().len() - before);
         read
     }
