@@ -127,6 +127,9 @@ fn coded_anew(
         return Ok(None);
     }
     let anew = pixels.coded(mime_type)?;
+    if anew.len() as u64 > bounds::BYTES {
+        return Err(Flaw::TooManyBytes);
+    }
     // Pixels that were lost for a few bytes would be lost for nothing.
     let is_worth_it = anew.len() < stripped.bytes.len() / 4 * 3;
     Ok((must_turn || is_worth_it).then_some(anew))

@@ -53,6 +53,8 @@ const LINE_BYTES: u64 = 64 * 1024;
 const FAILED: std::ops::RangeInclusive<i32> = 1..=2;
 /// How one ends that takes too long.
 const TOO_SLOW: [Signal; 2] = [Signal::SIGXCPU, Signal::SIGALRM];
+/// How one ends that somebody else ends: with the server, or since the machine has no memory left.
+const ENDED: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGKILL];
 
 /// Starts those who look into files.
 #[derive(Debug)]
@@ -213,6 +215,8 @@ impl Task {
             .stdin(self.file.try_clone().map_err(trouble)?)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            // What is typed at the server's terminal is meant for the server, which lets this one come to its end.
+            .process_group(0)
             .kill_on_drop(true);
         // To start a process may take a moment, in which this thread could serve others.
         let started =
@@ -269,20 +273,24 @@ impl Worker {
         Some(piece.into())
     }
 
-    /// What is wrong with a picture where the process fell silent.
-    async fn flaw(&mut self) -> Result<Flaw> {
-        let status = self.child.wait().await.context("cannot wait for who looks into a file")?;
-        flaw_of(status)
+    /// What is wrong with a picture where the process fell silent, or said what can't be.
+    async fn flaw(self) -> Result<Flaw> {
+        let Self { mut child, voice } = self;
+        // Or it might wait for ever to be heard.
+        drop(voice);
+        flaw_of(child.wait().await.context("cannot wait for who looks into a file")?)
     }
 }
 
 /// What is wrong with a picture where the process that looked into it ended so.
 fn flaw_of(status: ExitStatus) -> Result<Flaw> {
+    let is_by = |signals: &[Signal]| signals.iter().any(|signal| status.signal() == Some(*signal as i32));
     match status.code() {
         Some(code) if FAILED.contains(&code) => {
             Err(anyhow::anyhow!("the process that looks into files failed: {status}").into())
         }
-        None if TOO_SLOW.iter().any(|signal| status.signal() == Some(*signal as i32)) => Ok(Flaw::TooSlow),
+        None if is_by(&TOO_SLOW) => Ok(Flaw::TooSlow),
+        None if is_by(&ENDED) => Err(Error::Unavailable("The file could not be looked into now; try again soon.")),
         _ => Ok(Flaw::Broken),
     }
 }
@@ -318,6 +326,20 @@ mod tests {
         for status in [killed(Signal::SIGXCPU), killed(Signal::SIGALRM)] {
             assert!(matches!(status, Ok(Flaw::TooSlow)), "{status:?}");
         }
+        for status in [killed(Signal::SIGTERM), killed(Signal::SIGKILL)] {
+            assert!(matches!(status, Err(Error::Unavailable(_))), "it is no fault of the file: {status:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_more_to_say_than_may_be_said_is_not_waited_for() {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workshop/talkative");
+        let workshop = Workshop::open(&program);
+
+        let looking = workshop.look(tempfile::tempfile().unwrap(), "a.txt", Wish::Avatar).await.unwrap();
+        let told = looking.finish().await;
+
+        assert!(matches!(told, Err(Error::Invalid(_))), "{told:?}");
     }
 
     #[tokio::test(start_paused = true)]
