@@ -161,8 +161,10 @@ async fn replace_own(ctx: &Context, caller: &Caller, avatar: Option<BlobId>) -> 
 
 /// Makes the squares and puts them into the vault, under a name that is written down first.
 async fn deposit(ctx: &Context, upload: Upload, filename: String) -> Result<BlobId> {
-    let file = upload.staged.complete()?.file;
-    let squares = ctx.media.look(file, &filename, Wish::Avatar).await?.finish().await?.thumbnails;
+    let complete = upload.staged.complete()?;
+    let squares = ctx.media.look(complete.again()?, &filename, Wish::Avatar).await?.finish().await?.thumbnails;
+    // It took up room until now.
+    drop(complete);
     let id = claim_place(ctx, ctx.clock.now() + PATIENCE).await?;
     let manner = Manner { content_type: "image/webp".to_owned(), disposition: "inline".to_owned() };
     for (side, square) in squares {

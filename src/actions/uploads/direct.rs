@@ -85,7 +85,7 @@ async fn fetch(ctx: &Context, upload: &Upload, place: BlobId) -> Result<Complete
         let says = format!("There are {} bytes in the store.", reading.size);
         return Err(Error::field("size", "mismatch", says));
     }
-    let mut whole = ctx.media.stage(reading.size).await?;
+    let mut whole = ctx.media.stage(reading.size).await?.of(upload.uploader_id);
     whole.read(reading).await?;
     let whole = whole.complete()?;
     if upload.sha256.as_ref().is_some_and(|announced| *announced != whole.sha256) {

@@ -181,7 +181,7 @@ impl Taker {
         let parts = parts(&mut db, &self.upload).await?;
         drop(db);
         let _turn = self.ctx.media.fetching().await?;
-        let mut whole = self.ctx.media.stage(self.upload.size as u64).await?;
+        let mut whole = self.ctx.media.stage(self.upload.size as u64).await?.of(self.caller.user_id);
         for part in parts {
             let reading = self.ctx.media.vault.get(part, Rendition::Original, None).await?;
             whole.read(reading.ok_or(Conflict::WrongOffset)?).await?;
