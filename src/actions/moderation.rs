@@ -75,7 +75,7 @@ pub async fn report(
     }
     turn.settle(&mut tx, true, &report.id).await?;
     ctx.commit(tx, Vec::new()).await?;
-    Ok((true, report))
+    Ok((true, to_its_maker(report)))
 }
 
 /// A report that the caller made.

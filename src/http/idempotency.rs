@@ -14,7 +14,10 @@ use super::{
     problem::Problem,
 };
 use crate::{
-    actions::idempotency::{self, Claim, Turn},
+    actions::{
+        idempotency::{self, Claim, Turn},
+        in_time,
+    },
     domain::{
         error::{Error, Result},
         ids::UserId,
@@ -79,10 +82,12 @@ pub async fn once<R: DeserializeOwned, T: 'static>(
     };
     let ctx = ctx.clone();
     let carrying_out = async move {
-        let done = carry_out(turn.clone()).await;
-        if done.is_err() {
-            // A failed request burns no key: the retry may succeed.
-            turn.release(&ctx).await?;
+        let done = in_time(carry_out(turn.clone())).await;
+        // A failed request burns no key: the retry may succeed. Where the key can't be given back, it is abandoned soon.
+        if done.is_err()
+            && let Err(error) = in_time(turn.release(&ctx)).await
+        {
+            tracing::warn!(%error, "A key could not be given back: {error}");
         }
         done
     };
