@@ -42,11 +42,11 @@ pub async fn sweep(ctx: &Context) -> Result<()> {
     if gone.is_empty() {
         return Ok(());
     }
+    let kept = keep(ctx, &gone).await;
     for presence in gone.iter().filter(|presence| presence.status != PresenceStatus::Offline) {
         tell(ctx, Edge::Offline(Presence { status: PresenceStatus::Offline, ..*presence })).await;
     }
-    let seen: Vec<_> = gone.iter().filter_map(|presence| Some((presence.user_id, presence.last_seen_at?))).collect();
-    Ok(last_seen::keep_last_seen(&ctx.db, &seen).await?)
+    kept
 }
 
 /// Leaves with everybody who is here, as a node does that stops: most come back at another one. The others tell of those who do
@@ -59,7 +59,12 @@ pub async fn sign_off(ctx: &Context) -> Result<()> {
 /// Chooses how to seem; holds for all of one's sockets, and makes nobody online who has none.
 pub async fn set(ctx: &Context, caller: &Caller, status: PresenceStatus) -> Result<Presence> {
     if let Some(edge) = ctx.cluster.presence.choose(caller.user_id, status).await {
+        let kept = match &edge {
+            Edge::Offline(presence) => keep(ctx, &[*presence]).await,
+            Edge::Online(_) | Edge::Changed(_) => Ok(()),
+        };
         tell(ctx, edge).await;
+        kept?;
     }
     Ok(Presence { user_id: caller.user_id, status, last_seen_at: Some(ctx.clock.now()) })
 }
@@ -106,6 +111,12 @@ pub async fn leave(ctx: &Context, caller: &Caller, conversations: &[Conversation
     for conversation in conversations {
         typing::tell(ctx, *conversation, caller.user_id, Event::ConversationLeft).await;
     }
+}
+
+/// Keeps when people were last seen, before others are told that they are gone: who hears that may ask.
+async fn keep(ctx: &Context, gone: &[Presence]) -> Result<()> {
+    let seen: Vec<_> = gone.iter().filter_map(|presence| Some((presence.user_id, presence.last_seen_at?))).collect();
+    in_time(async { Ok(last_seen::keep_last_seen(&ctx.db, &seen).await?) }).await
 }
 
 async fn tell(ctx: &Context, edge: Edge) {

@@ -1,6 +1,6 @@
 //! Who is there: told at the edges, to those who share a conversation and look; never to who is blocked.
 
-use chrono::{DateTime, Duration};
+use chrono::{DateTime, Duration, FixedOffset};
 use serde_json::{Value, json};
 
 use crate::harness::{person::Person, reply::is_time, server::TestServer, socket::Socket, until};
@@ -152,14 +152,27 @@ async fn when_somebody_was_last_seen_is_kept() {
     let told = goes_offline(&server, (&ada, &mut looking), &bob).await;
     let gone = server.clock.now();
 
-    // It is told first and kept then, by the same hand.
-    let seen = until("Bob's last moment is kept", async || {
-        let asked = presence_of(&ada, &[&bob]).await;
-        asked[0]["last_seen_at"].as_str().map(|at| DateTime::parse_from_rfc3339(at).expect("a time is a time"))
-    })
-    .await;
+    let asked = presence_of(&ada, &[&bob]).await;
+    let seen = time_of(&asked[0]["last_seen_at"]);
     assert!(began <= seen && seen <= gone, "{began} {seen} {gone}");
-    assert_eq!(told["data"]["last_seen_at"].as_str().and_then(|at| DateTime::parse_from_rfc3339(at).ok()), Some(seen));
+    assert_eq!(time_of(&told["data"]["last_seen_at"]), seen);
+}
+
+#[tokio::test]
+async fn who_chooses_to_seem_offline_was_seen_last_when_they_did() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let direct = ada.opens_direct_with(&bob).await;
+    let mut looking = looks_at(&ada, &direct).await;
+    let mut bobs = bob.socket().await;
+
+    bobs.sends("presence:set", json!({"status": "offline"})).await;
+    let told = looking.hears_where("user:offline", of(&bob)).await;
+    server.clock.advance(Duration::seconds(1));
+
+    let asked = presence_of(&ada, &[&bob]).await;
+    assert_eq!(asked[0]["status"], "offline");
+    assert_eq!(time_of(&asked[0]["last_seen_at"]), time_of(&told["data"]["last_seen_at"]));
 }
 
 #[tokio::test]
@@ -261,6 +274,11 @@ async fn goes_offline(server: &TestServer, (asker, looking): (&Person, &mut Sock
     })
     .await;
     looking.hears_where("user:offline", of(person)).await
+}
+
+fn time_of(value: &Value) -> DateTime<FixedOffset> {
+    let text = value.as_str().expect("it is text");
+    DateTime::parse_from_rfc3339(text).expect("a time is a time")
 }
 
 fn of(person: &Person) -> impl Fn(&Value) -> bool {
