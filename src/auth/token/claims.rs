@@ -151,10 +151,18 @@ fn read_part<T: DeserializeOwned>(part: &str) -> Result<T, AuthFailure> {
     serde_json::from_slice(&json).map_err(|_| AuthFailure::InvalidToken)
 }
 
-/// From when on a token is refused, if that is not past.
+/// Until when a token holds, if that is not past. That its clock may be behind ours is granted to who comes with one that seems
+/// to be over; whoever came before that has it until it is.
 fn check_expiry(exp: f64, now: Time) -> Result<Time, AuthFailure> {
-    let ends = from_numeric(exp)?.checked_add_signed(CLOCK_SKEW).ok_or(AuthFailure::InvalidToken)?;
-    if ends <= now { Err(AuthFailure::TokenExpired) } else { Ok(ends) }
+    let ends = from_numeric(exp)?;
+    let ends_at_last = ends.checked_add_signed(CLOCK_SKEW).ok_or(AuthFailure::InvalidToken)?;
+    if ends > now {
+        Ok(ends)
+    } else if ends_at_last > now {
+        Ok(ends_at_last)
+    } else {
+        Err(AuthFailure::TokenExpired)
+    }
 }
 
 /// Seconds with a fraction, as RFC 7519 has it: a revocation of the same second must not end what was issued after it.
