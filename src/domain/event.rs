@@ -296,9 +296,9 @@ impl Event {
         if let Self::MessageNew(message) | Self::MessageDeleted(message) | Self::MessageUpdated(message) = self {
             Some(Touch::Members(message.conversation_id))
         } else if let Self::Advanced(advance) = self {
-            Some(Touch::Person(advance.conversation_id, advance.user_id))
+            advance.is_of_unread().then_some(Touch::Person(advance.conversation_id, advance.user_id))
         } else if let Self::AdvancedAmongMany(advance) = self {
-            Some(Touch::OneOfMany(advance.conversation_id, advance.user_id))
+            advance.is_of_unread().then_some(Touch::OneOfMany(advance.conversation_id, advance.user_id))
         } else if let Self::Own(own) = self {
             own.touch()
         } else {

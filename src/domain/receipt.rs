@@ -79,6 +79,11 @@ impl Advance {
     pub fn cursor(&self) -> Cursor {
         Cursor { user_id: self.user_id, kind: self.kind, seq: self.seq, head_seq: self.head_seq }
     }
+
+    /// Whether it changes what is unread.
+    pub fn is_of_unread(&self) -> bool {
+        self.kind == ReceiptKind::Read
+    }
 }
 
 /// How far the members of a large conversation have come with its newest messages, in numbers.

@@ -143,6 +143,9 @@ async fn whose_counts_stay_as_they_are_is_not_told_of_them() {
 
     ada.says(&group, "Hello").await;
     bobs.hears_where("unread:changed", |event| event["data"]["unread"] == 1).await;
+    bobs.sends("message:delivered", json!({"conversation_id": group, "seq": 1})).await;
+    bobs.hears("message:delivered").await;
+    bobs.heard_nothing_of("unread:changed").await;
     adas.heard_nothing_of("unread:changed").await;
     bob.says(&group, "Hello you").await;
 
