@@ -145,8 +145,11 @@ fn events(shapes: &mut Shapes) -> Vec<FrameKind> {
     let mut add = |name, says, data| kinds.push(FrameKind { name, says, data: vec![data] });
     add("ready", "The first frame: from now on, every event is told.", shapes.of::<ReadyView>());
     add("conversation:new", "You are in a conversation that is new to you.", shapes.of::<OwnConversationView>());
-    let removed = "You are no longer in a conversation. Where it has a `seq`, the conversation is gone for all.";
-    add("conversation:removed", removed, shapes.of::<ConversationRefView>());
+    add(
+        "conversation:removed",
+        "You are no longer in a conversation, or it is gone.",
+        shapes.of::<ConversationRefView>(),
+    );
     add("message:delivered", DELIVERED, shapes.of::<AdvanceView>());
     add("message:read", READ, shapes.of::<AdvanceView>());
     let counts = "Cursors moved in a conversation of more than 100 members: how many of the others got and read its \

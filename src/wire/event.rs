@@ -157,7 +157,9 @@ pub fn encode(event: &Event) -> ByteString {
         Event::ConversationNew(_, own) => {
             render("conversation:new", event, OwnConversationView::from(own.as_ref().clone()))
         }
-        Event::ConversationRemoved(id, _) | Event::ConversationDeleted(_, id, _) => {
+        // Its place in the log is between the nodes: whoever hears of it hears nothing more of that log.
+        Event::ConversationDeleted(_, id, users) => encode(&Event::ConversationRemoved(*id, users.clone())),
+        Event::ConversationRemoved(id, _) => {
             render("conversation:removed", event, ConversationRefView { conversation_id: *id })
         }
         Event::Advanced(advance) | Event::AdvancedAmongMany(advance) => match advance.kind {
