@@ -10,7 +10,7 @@ use crate::{
         presence, receipts, scheduled, sessions, sync, typing,
     },
     domain::{
-        error::Result,
+        error::{Error, Result},
         ids::ConversationId,
         receipt::{Reached, ReceiptKind},
     },
@@ -104,7 +104,11 @@ async fn look(session: &Session, reference: Option<&str>, command: Command) -> R
             return Ok(event::ack(reference, PresentView { conversation_id: conversation, present }));
         }
         Command::Leave(conversation) => {
-            if session.seat().unview(conversation) {
+            let was_open = session.seat().unview(conversation);
+            if !was_open && !session.seat().hears(conversation) {
+                return Err(Error::NotFound("conversation"));
+            }
+            if was_open {
                 typing::look_away(ctx, caller, conversation, session.socket).await;
                 if session.look_away(conversation) {
                     presence::leave(ctx, caller, &[conversation]).await;

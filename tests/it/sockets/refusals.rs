@@ -28,9 +28,15 @@ async fn what_is_not_ones_own_is_not_found_by_any_command() {
 
     for conversation in [direct.as_str(), &new_id()] {
         let target = json!({"conversation_id": conversation, "message_id": id(&message), "body": "x", "seq": 1});
-        for command in
-            ["message:send", "message:edit", "message:delete", "typing:start", "typing:stop", "conversation:join"]
-        {
+        for command in [
+            "message:send",
+            "message:edit",
+            "message:delete",
+            "typing:start",
+            "typing:stop",
+            "conversation:join",
+            "conversation:leave",
+        ] {
             let problem = socket.is_refused(command, target.clone()).await;
             assert_eq!((&problem["code"], &problem["status"]), (&json!("not_found"), &json!(404)), "{command}");
         }
