@@ -66,10 +66,22 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
         // What is JSON, but no word where one is due, serde calls a syntax error too.
         let is_json = || str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         if error.is_data() || is_json() {
-            return Unreadable::Unacceptable(Error::field("", "invalid_type", says));
+            return Unreadable::Unacceptable(unacceptable::<T>(bytes, says));
         }
         Unreadable::Malformed(says)
     })
+}
+
+/// What is wrong with JSON that can't be read as this, and where. Read once more for that, for to keep track takes time.
+fn unacceptable<T: DeserializeOwned>(bytes: &[u8], says: String) -> Error {
+    let tracked = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(bytes));
+    let path = tracked.err().map(|error| error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
+    let missing = says.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    match missing {
+        Some(name) if path.is_empty() => Error::field(name, "required", "Must be given."),
+        Some(name) => Error::field(&format!("{path}.{name}"), "required", "Must be given."),
+        None => Error::field(&path, "invalid_type", says),
+    }
 }
 
 /// Distinguishes, in a PATCH, a field that is absent (`None`) from one that is null (`Some(None)`).

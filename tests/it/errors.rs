@@ -75,7 +75,31 @@ async fn a_missing_field_is_named() {
     let reply = server.client.post("/auth/login", json!({"username": "ada"})).await;
 
     assert!(reply.body["detail"].to_string().contains("password"), "{reply}");
-    reply.refused_with(422);
+    assert_eq!(
+        (&reply.body["errors"][0]["field"], &reply.body["errors"][0]["code"]),
+        (&json!("password"), &json!("required"))
+    );
+    reply.refused_for("password");
+}
+
+#[tokio::test]
+async fn a_field_of_another_type_is_named_wherever_it_is() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let mut adas = ada.socket().await;
+
+    for (message, field) in [
+        (json!({"body": 5}), "body"),
+        (json!({"body": "Hello", "mentions": [ada.id, 7]}), "mentions[1]"),
+        (json!({"kind": "location", "location": {"latitude": "north", "longitude": 1}}), "location"),
+    ] {
+        ada.sends(&group, message.clone()).await.refused_for(field);
+        let mut data = message;
+        data["conversation_id"] = json!(group);
+        let problem = adas.is_refused("message:send", data).await;
+        assert_eq!(problem["errors"][0]["field"], field, "{problem:#}");
+    }
 }
 
 #[tokio::test]
