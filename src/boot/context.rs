@@ -48,7 +48,7 @@ const WRITERS_PLANS: [(&str, &str); 5] = [
 /// Passwords hashed at once, and as many verified: each takes a core for tens of milliseconds.
 const PASSWORDS_AT_ONCE: usize = 1;
 /// Passwords that may wait to be hashed, and as many to be verified.
-const PASSWORDS_WAITING: usize = 64;
+const PASSWORDS_WAITING: usize = 256;
 /// Files of the greatest size for which there is room while they come in.
 const FILES_COMING_IN: u64 = 64;
 /// The name of the secret that signs access tokens.

@@ -111,15 +111,15 @@ pub struct Settings {
     pub messages_per_minute: u32,
 
     /// How many messages a person may edit in a minute; 0 for any number.
-    #[arg(long, env = "COLLOQUY_EDITS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 120)]
+    #[arg(long, env = "COLLOQUY_EDITS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 600)]
     pub edits_per_minute: u32,
 
     /// How many reactions a person may give in a minute; 0 for any number.
-    #[arg(long, env = "COLLOQUY_REACTIONS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 240)]
+    #[arg(long, env = "COLLOQUY_REACTIONS_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 1200)]
     pub reactions_per_minute: u32,
 
     /// How many changes of settings (one's own too), members, pins and blocks a person may make in a minute; 0 for any number.
-    #[arg(long, env = "COLLOQUY_CHANGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 600)]
+    #[arg(long, env = "COLLOQUY_CHANGES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 1200)]
     pub changes_per_minute: u32,
 
     /// How many conversations a person may make in an hour; 0 for any number.
@@ -127,7 +127,7 @@ pub struct Settings {
     pub conversations_per_hour: u32,
 
     /// How many searches a person may make in a minute; 0 for any number.
-    #[arg(long, env = "COLLOQUY_SEARCHES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 240)]
+    #[arg(long, env = "COLLOQUY_SEARCHES_PER_MINUTE", value_name = "NUMBER", global = true, default_value_t = 1200)]
     pub searches_per_minute: u32,
 
     /// How many attachments a person may upload in an hour; 0 for any number.
