@@ -68,7 +68,8 @@ pub fn routes(config: &mut ServiceConfig) {
 /// day if none does. What it is, its bytes decide; a name that disagrees is refused.
 ///
 /// Pictures are kept upright, without what a camera says of where, when and by whom they were taken, and made smaller where
-/// they are larger than screens show. All that there is to know of them is in this answer: nothing is added later.
+/// they are larger than screens show. Of films and sound is written over where they were recorded (in MP4, MOV, M4A and 3GP).
+/// All that there is to know of a file is in this answer: nothing is added later.
 #[utoipa::path(tag = "attachments", params(Key),
     request_body(content = UploadForm, content_type = "multipart/form-data"), responses(
     (status = 201, body = SignedAttachmentView),

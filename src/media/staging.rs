@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     fs::File,
-    io::{Seek, SeekFrom, Write},
+    io::{self, Read as _, Seek, SeekFrom, Write},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -22,7 +22,7 @@ use tokio::{
     task,
 };
 
-use super::{trouble, vault::Reading};
+use super::{probe::Trace, trouble, vault::Reading};
 use crate::domain::{
     error::{Error, Result},
     ids::UserId,
@@ -224,5 +224,25 @@ impl Complete {
         let mut file = self.file.try_clone().map_err(trouble)?;
         file.seek(SeekFrom::Start(0)).map_err(trouble)?;
         Ok(file)
+    }
+
+    /// Writes over what says where the file was recorded; there is a box of nothing (`free`) instead.
+    pub async fn erase(&self, traces: Vec<Trace>) -> Result<()> {
+        if traces.is_empty() {
+            return Ok(());
+        }
+        let (mut file, size) = (self.again()?, self.size);
+        let erasing = task::spawn_blocking(move || {
+            // Who looked into the file is not to be believed in this.
+            let is_within = |trace: &Trace| trace.kind.saturating_add(4) <= size && trace.inside.end <= size;
+            for Trace { kind, inside } in traces.into_iter().filter(is_within) {
+                file.seek(SeekFrom::Start(kind))?;
+                file.write_all(b"free")?;
+                file.seek(SeekFrom::Start(inside.start))?;
+                io::copy(&mut io::repeat(0).take(inside.end.saturating_sub(inside.start)), &mut file)?;
+            }
+            Ok(())
+        });
+        erasing.await.context("writing over a part of a file was cut short")?.map_err(trouble)
     }
 }

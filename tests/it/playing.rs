@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     client::perform,
-    files::{media, uploads, uploads_with},
+    files::{bytes, media, uploads, uploads_with},
     id, new_id,
     server::TestServer,
     tus::{Tus, metadata},
@@ -160,4 +160,37 @@ async fn a_video_tells_how_long_it_plays_and_how_it_is_to_be_shown() {
     let clip = media("clip.mp4");
     let broken = uploads(&ada, &group, "broken.mp4", &clip[..clip.len() / 2]).await.expect(201);
     assert_eq!((broken.get("duration_ms"), &broken["kind"]), (None, &json!("video")), "it is taken as it is");
+}
+
+#[tokio::test]
+async fn nobody_is_told_where_a_film_or_a_voice_was_recorded() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let place = b"\0\x0b\x15\xc7+52.5200+13.4050/";
+
+    for name in ["clip.mp4", "clip.mov", "voice.m4a"] {
+        let (plain, tagged) = (media(name), recorded_at(place, media(name)));
+
+        let uploaded = uploads(&ada, &group, name, &tagged).await.expect(201);
+        let kept = bytes(&server.client, &uploaded["url"]).await;
+
+        let says = |file: &[u8]| file.windows(place.len()).any(|bytes| bytes == place);
+        assert!(says(&tagged) && !says(&kept), "{name}");
+        assert_eq!((kept.len(), &uploaded["size"]), (tagged.len(), &json!(tagged.len())), "{name}");
+        assert!(plays_about(&uploaded, 2_000), "{name}: {uploaded:#}");
+        let before = uploads(&ada, &group, name, &plain).await.expect(201);
+        assert_eq!(bytes(&server.client, &before["url"]).await, plain, "{name}: what says nothing of it is as it was");
+    }
+}
+
+/// A file whose last box is its `moov`, with where it was recorded in it, as telephones write it.
+fn recorded_at(place: &[u8], mut file: Vec<u8>) -> Vec<u8> {
+    let boxed = |kind: &[u8], inside: &[u8]| [&(inside.len() as u32 + 8).to_be_bytes()[..], kind, inside].concat();
+    let user_data = boxed(b"udta", &boxed(b"\xa9xyz", place));
+    let kind = file.windows(4).position(|bytes| bytes == b"moov").expect("it is a film");
+    let size = (file.len() - (kind - 4) + user_data.len()) as u32;
+    file[kind - 4..kind].copy_from_slice(&size.to_be_bytes());
+    file.extend(user_data);
+    file
 }

@@ -205,7 +205,8 @@ fn heard(file_type: FileType, said: Vec<u8>) -> Vec<u8> {
 
 /// Puts the bytes into the vault, under a name that is written down first.
 async fn deposit(ctx: &Context, stored: &mut StoredAttachment, complete: &Complete, examined: Examined) -> Result<()> {
-    let Examined { details, instead, thumbnails } = examined;
+    let Examined { details, traces, instead, thumbnails } = examined;
+    complete.erase(traces).await?;
     stored.attachment.details = details.or_waveform(take(&mut stored.attachment.details.waveform));
     stored.attachment.size = instead.as_ref().map_or(complete.size, |bytes| bytes.len() as u64) as i64;
     stored.blob = claim_place(ctx, ctx.clock.now() + PATIENCE).await?;

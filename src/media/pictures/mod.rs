@@ -89,7 +89,7 @@ impl Shown {
         let (width, height) = self.size;
         let details = Details { width: Some(width), height: Some(height), ..Details::default() };
         let Some(pixels) = pixels else {
-            return Ok(Examined { details, instead: Some(self.kept), thumbnails: Vec::new() });
+            return Ok(Examined { details, instead: Some(self.kept), ..Examined::default() });
         };
         let [.., smallest] = THUMBNAIL_WIDTHS;
         let is_wanted = |thumbnail: &u32| *thumbnail < width || self.is_moving && *thumbnail == smallest;
@@ -108,7 +108,7 @@ impl Shown {
             thumbnails: thumbnails.iter().map(|(width, _)| *width).collect(),
             ..details
         };
-        Ok(Examined { details, instead: Some(self.kept), thumbnails })
+        Ok(Examined { details, instead: Some(self.kept), thumbnails, ..Examined::default() })
     }
 }
 

@@ -1,20 +1,24 @@
 //! What can be told of a file by what is inside: how long it plays, how it sounds, how large its pictures are, how many
-//! pages it has. Invariant: a file is taken whatever is inside; what cannot be told of it is left out.
+//! pages it has; and what is not to be told of it. Invariant: a file is taken whatever is inside; what cannot be told of it is
+//! left out.
 
+mod boxes;
 mod pdf;
 mod playing;
 mod turned;
 mod waveform;
+mod whereabouts;
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, BufReader, Read, Seek, SeekFrom},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
 use symphonia::core::io::MediaSource;
 
+pub use self::whereabouts::Trace;
 use super::workshop::Deadline;
 use crate::domain::attachment::{AttachmentKind, Details, FileType};
 
@@ -38,6 +42,15 @@ pub fn details(file: &File, file_type: FileType) -> Details {
         AttachmentKind::Image | AttachmentKind::File => None,
     })
     .unwrap_or_default()
+}
+
+/// What in a file of this type says where it was recorded.
+pub fn traces(file: &File, file_type: FileType) -> Vec<Trace> {
+    let is_of_boxes = ["/mp4", "/m4a", "/x-m4v", "/3gpp", "/quicktime"];
+    if !is_of_boxes.iter().any(|end| file_type.mime_type.ends_with(end)) {
+        return Vec::new();
+    }
+    attempt(|| Some(whereabouts::traces(&mut BufReader::new(Patient::with(file)?)))).unwrap_or_default()
 }
 
 /// Whether a file that could have moving pictures in it has nothing but sound.

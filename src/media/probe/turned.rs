@@ -3,6 +3,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::boxes::{header, take};
+
 /// Boxes looked at, at most.
 const BOXES: usize = 1_000;
 /// Where the matrix is in a header of version 0, from the version on.
@@ -34,15 +36,6 @@ fn find(file: &mut (impl Read + Seek)) -> Option<bool> {
     None
 }
 
-/// What a box is, and its size with its header.
-fn header(file: &mut impl Read) -> Option<([u8; 4], u64)> {
-    let size = u64::from(u32::from_be_bytes(take(file)?));
-    let kind = take(file)?;
-    let size = if size == 1 { u64::from_be_bytes(take(file)?) } else { size };
-    // A box that goes on to the end of the file is the last.
-    (size >= 8).then_some((kind, size))
-}
-
 /// Whether a track is turned by a quarter; nothing where it has no pictures.
 fn turned(file: &mut (impl Read + Seek)) -> Option<bool> {
     let [version, ..] = take::<4>(file)?;
@@ -56,21 +49,12 @@ fn turned(file: &mut (impl Read + Seek)) -> Option<bool> {
     (width > 0 && height > 0).then_some(a == 0 && d == 0 && b != 0 && c != 0)
 }
 
-fn take<const N: usize>(file: &mut impl Read) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    file.read_exact(&mut bytes).ok()?;
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
 
     use super::*;
-
-    fn boxed(kind: &[u8], inside: &[u8]) -> Vec<u8> {
-        [&(inside.len() as u32 + 8).to_be_bytes()[..], kind, inside].concat()
-    }
+    use crate::media::probe::boxes::boxed;
 
     fn track(version: u8, matrix: [i32; 9], width: u32) -> Vec<u8> {
         let times = vec![0; if version == 1 { 32 } else { 20 }];

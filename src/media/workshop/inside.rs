@@ -100,7 +100,8 @@ fn look(file: &mut File, file_type: FileType, wish: Wish) -> io::Result<Result<E
         return Ok(Err(Refusal::Unsupported(why.to_owned())));
     }
     if file_type.kind != AttachmentKind::Image {
-        return Ok(Ok(Examined { details: probe::details(file, file_type), ..Examined::default() }));
+        let (details, traces) = (probe::details(file, file_type), probe::traces(file, file_type));
+        return Ok(Ok(Examined { details, traces, ..Examined::default() }));
     }
     let mut bytes = Vec::new();
     file.take(bounds::BYTES + 1).read_to_end(&mut bytes)?;
@@ -128,9 +129,11 @@ fn say(mouth: &mut impl Write, told: &impl Serialize) -> io::Result<()> {
     mouth.flush()
 }
 
-fn say_all(mouth: &mut impl Write, Examined { details, instead, thumbnails }: Examined) -> io::Result<()> {
+fn say_all(mouth: &mut impl Write, examined: Examined) -> io::Result<()> {
+    let Examined { details, traces, instead, thumbnails } = examined;
     let found = Found {
         details,
+        traces,
         instead: instead.as_ref().map(Bytes::len),
         thumbnails: thumbnails.iter().map(|(width, picture)| (*width, picture.len())).collect(),
     };

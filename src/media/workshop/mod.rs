@@ -33,6 +33,7 @@ use tokio::{
 pub use self::{deadline::Deadline, inside::answer};
 use super::{
     pictures::{bounds, flaw::Flaw},
+    probe::Trace,
     sniff, trouble,
 };
 use crate::domain::{
@@ -101,6 +102,8 @@ struct Worker {
 pub struct Examined {
     /// What can be told of it.
     pub details: Details,
+    /// What says where it was recorded, and is written over before it is kept.
+    pub traces: Vec<Trace>,
     /// What is kept and served instead of the bytes that came.
     pub instead: Option<Bytes>,
     /// Smaller pictures of it, by their width.
@@ -129,6 +132,8 @@ enum Importance {
 #[derive(Debug, Serialize, Deserialize)]
 struct Found {
     details: Details,
+    #[serde(default)]
+    traces: Vec<Trace>,
     /// Bytes of what is kept instead.
     instead: Option<usize>,
     /// The smaller pictures: their width and bytes.
@@ -255,7 +260,7 @@ impl Worker {
         for (width, size) in found.thumbnails {
             thumbnails.push((width, self.piece(size).await?));
         }
-        Some(Ok(Examined { details: found.details, instead, thumbnails }))
+        Some(Ok(Examined { details: found.details, traces: found.traces, instead, thumbnails }))
     }
 
     async fn line<T: DeserializeOwned>(&mut self) -> Option<T> {
