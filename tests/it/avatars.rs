@@ -8,14 +8,10 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        camera::{PLACE, coded, contains, fields, four_fields, jpeg, moving_gif, photo, strange_avif},
+        camera::{PLACE, contains, fields, four_fields, jpeg, moving_gif, photo, strange_avif},
         client::perform,
-        files::{bytes, form, keeps_only, kept, read},
+        files::{bytes, form, gives_avatar, keeps_only, kept, read},
         id, new_id,
-        person::Person,
-        reply::Reply,
-        seq,
-        server::TestServer,
     },
     pictures::{avif::shipped, seen},
 };
@@ -24,15 +20,6 @@ const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n";
 
 fn picture() -> Vec<u8> {
     photo(&jpeg(&four_fields(400, 200), 90), 6)
-}
-
-/// Gives oneself (`/users/me`) or a group (`/conversations/…`) some picture.
-pub async fn gives_any(person: &Person, whose: &str) -> Reply {
-    gives(person, whose, "a.png", &coded(&four_fields(2, 2), ImageFormat::Png)).await
-}
-
-async fn gives(person: &Person, whose: &str, name: &str, bytes: &[u8]) -> Reply {
-    perform(form(person.ask(Method::PUT, &format!("{whose}/avatar")), &[], name, bytes)).await
 }
 
 fn of(conversation: &str) -> String {
@@ -45,11 +32,11 @@ fn beside(url: &Value) -> Value {
 
 #[tokio::test]
 async fn a_person_has_a_picture_in_two_sizes_for_everyone_to_keep() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let group = ada.opens_group_with([&bob]).await;
 
-    let own = gives(&ada, "/users/me", "me.jpg", &picture()).await.expect(200);
+    let own = gives_avatar(&ada, "/users/me", "me.jpg", &picture()).await.expect(200);
 
     let url = &own["avatar_url"];
     for (url, side) in [(url, 256), (&beside(url), 64)] {
@@ -77,12 +64,12 @@ async fn a_person_has_a_picture_in_two_sizes_for_everyone_to_keep() {
 
 #[tokio::test]
 async fn a_new_picture_has_a_new_path_and_the_old_one_goes() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let ada = server.person("ada").await;
-    let first = gives(&ada, "/users/me", "a.jpg", &picture()).await.expect(200)["avatar_url"].clone();
+    let first = gives_avatar(&ada, "/users/me", "a.jpg", &picture()).await.expect(200)["avatar_url"].clone();
 
     let gif = moving_gif(20, 30, 3);
-    let second = gives(&ada, "/users/me", "a.gif", &gif).await.expect(200)["avatar_url"].clone();
+    let second = gives_avatar(&ada, "/users/me", "a.gif", &gif).await.expect(200)["avatar_url"].clone();
 
     assert_ne!(first, second);
     read(&server.client, &first, &[]).await.refused(404, "not_found");
@@ -100,28 +87,28 @@ async fn a_new_picture_has_a_new_path_and_the_old_one_goes() {
 
 #[tokio::test]
 async fn an_avif_may_be_one_too() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let ada = server.person("ada").await;
 
-    let own = gives(&ada, "/users/me", "me.avif", &shipped("grid")).await.expect(200);
+    let own = gives_avatar(&ada, "/users/me", "me.avif", &shipped("grid")).await.expect(200);
 
     let served = seen(&bytes(&server.client, &own["avatar_url"]).await);
     assert_eq!((served.dimensions(), fields(&served).as_str()), ((256, 256), "rgbw"));
     let strange = strange_avif(300, 300);
-    gives(&ada, "/users/me", "me.avif", &strange).await.refused(415, "unsupported_media_type");
-    gives(&ada, "/users/me", "me.avif", &strange[..strange.len() - 1]).await.refused_for("file");
+    gives_avatar(&ada, "/users/me", "me.avif", &strange).await.refused(415, "unsupported_media_type");
+    gives_avatar(&ada, "/users/me", "me.avif", &strange[..strange.len() - 1]).await.refused_for("file");
 }
 
 #[tokio::test]
 async fn of_many_pictures_at_once_one_stays_and_nothing_is_left_of_the_others() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let ada = server.person("ada").await;
     let group = ada.opens_group_with([]).await;
     let (picture, group) = (picture(), of(&group));
 
-    let replies = join_all(
-        (0..5).flat_map(|_| [gives(&ada, "/users/me", "a.jpg", &picture), gives(&ada, &group, "a.jpg", &picture)]),
-    )
+    let replies = join_all((0..5).flat_map(|_| {
+        [gives_avatar(&ada, "/users/me", "a.jpg", &picture), gives_avatar(&ada, &group, "a.jpg", &picture)]
+    }))
     .await;
 
     for reply in replies {
@@ -135,11 +122,11 @@ async fn of_many_pictures_at_once_one_stays_and_nothing_is_left_of_the_others() 
 
 #[tokio::test]
 async fn an_account_and_a_group_take_their_pictures_along() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let group = of(&ada.opens_group_with([&bob]).await);
-    let bobs = gives(&bob, "/users/me", "a.jpg", &picture()).await.expect(200)["avatar_url"].clone();
-    let groups = gives(&ada, &group, "a.jpg", &picture()).await.expect(200)["avatar_url"].clone();
+    let bobs = gives_avatar(&bob, "/users/me", "a.jpg", &picture()).await.expect(200)["avatar_url"].clone();
+    let groups = gives_avatar(&ada, &group, "a.jpg", &picture()).await.expect(200)["avatar_url"].clone();
 
     bob.delete("/users/me").await.expect(204);
     ada.delete(&group).await.expect(204);
@@ -152,70 +139,40 @@ async fn an_account_and_a_group_take_their_pictures_along() {
 }
 
 #[tokio::test]
-async fn a_group_s_picture_is_a_setting_that_all_its_members_hear_of() {
-    let (north, south) = TestServer::pair().await;
-    let [ada, bob, eve] = north.people(["ada", "bob", "eve"]).await;
-    let bob = bob.at(&south);
-    let group = ada.opens_group_with([&bob]).await;
-    let (mut bobs, mut eves) = (bob.socket().await, eve.socket().await);
-    let cursors = bob.syncs(json!({})).await["cursors"].clone();
-
-    let own = gives(&ada, &of(&group), "group.png", &coded(&four_fields(50, 50), ImageFormat::Png)).await.expect(200);
-
-    let url = &own["avatar_url"];
-    let heard = bobs.hears("conversation:updated").await;
-    assert_eq!(heard["data"]["avatar_url"], *url);
-    let notice = bobs.hears("message:new").await;
-    assert_eq!(notice["data"]["metadata"], json!({"event": "settings_changed", "changed": {"avatar_url": url}}));
-    assert_eq!(seq(&notice), seq(&heard) + 1);
-    let synced = bob.syncs(json!({"cursors": cursors})).await;
-    assert_eq!(synced["conversations"][0]["conversation"]["avatar_url"], *url);
-    assert_eq!(fields(&seen(&bytes(&south.client, url).await)), "rgbw");
-
-    ada.delete(&format!("/conversations/{group}/avatar")).await.expect(204);
-    assert_eq!(bobs.hears("conversation:updated").await["data"]["avatar_url"], Value::Null);
-    bobs.hears("message:new").await;
-    let head = ada.sees(&group).await["head_seq"].clone();
-    ada.delete(&format!("/conversations/{group}/avatar")).await.expect(204);
-    assert_eq!(ada.sees(&group).await["head_seq"], head, "what changes nothing takes no place in the log");
-    eves.heard_nothing_of("conversation:updated").await;
-}
-
-#[tokio::test]
 async fn a_group_s_picture_is_for_its_owners_and_admins_to_give() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
     let group = ada.opens_group_with([&bob]).await;
     let direct = of(&ada.opens_direct_with(&bob).await);
     let (path, picture) = (of(&group), picture());
     let avatar = format!("{path}/avatar");
 
-    gives(&bob, &path, "a.jpg", &picture).await.refused(403, "insufficient_role");
+    gives_avatar(&bob, &path, "a.jpg", &picture).await.refused(403, "insufficient_role");
     bob.delete(&avatar).await.refused(403, "insufficient_role");
-    gives(&eve, &path, "a.jpg", &picture).await.refused(404, "not_found");
+    gives_avatar(&eve, &path, "a.jpg", &picture).await.refused(404, "not_found");
     eve.delete(&avatar).await.refused(404, "not_found");
-    gives(&ada, &direct, "a.jpg", &picture).await.refused(409, "direct_is_fixed");
+    gives_avatar(&ada, &direct, "a.jpg", &picture).await.refused(409, "direct_is_fixed");
     ada.delete(&format!("{direct}/avatar")).await.refused(409, "direct_is_fixed");
     let no_form = ada.put(&format!("/conversations/{group}/avatar"), json!({"file": "no"})).await;
     no_form.refused(415, "unsupported_media_type");
     ada.makes(&group, &bob, "admin").await.expect(200);
-    gives(&bob, &path, "a.jpg", &picture).await.expect(200);
+    gives_avatar(&bob, &path, "a.jpg", &picture).await.expect(200);
 }
 
 #[tokio::test]
 async fn what_is_no_picture_is_no_avatar() {
-    let server = TestServer::with(|settings| settings.uploads_per_hour = 1).await;
+    let server = super::server_with(|settings| settings.uploads_per_hour = 1).await;
     let ada = server.person("ada").await;
     let me = "/users/me";
 
-    gives(&ada, me, "a.pdf", PDF).await.refused(415, "unsupported_media_type");
-    gives(&ada, me, "a.jpg", PDF).await.refused(415, "unsupported_media_type");
-    gives(&ada, me, "a.jpg", &picture()[..500]).await.refused_for("file");
-    gives(&ada, me, "a.jpg", b"").await.refused_for("file");
+    gives_avatar(&ada, me, "a.pdf", PDF).await.refused(415, "unsupported_media_type");
+    gives_avatar(&ada, me, "a.jpg", PDF).await.refused(415, "unsupported_media_type");
+    gives_avatar(&ada, me, "a.jpg", &picture()[..500]).await.refused_for("file");
+    gives_avatar(&ada, me, "a.jpg", b"").await.refused_for("file");
     ada.put("/users/me/avatar", json!({"file": "no"})).await.refused(415, "unsupported_media_type");
     assert_eq!(kept(&server), 0, "nothing is kept of what is refused, and none of it counts");
-    let own = gives(&ada, me, "a.jpg", &picture()).await.expect(200);
-    gives(&ada, me, "a.jpg", &picture()).await.refused(429, "rate_limited");
+    let own = gives_avatar(&ada, me, "a.jpg", &picture()).await.expect(200);
+    gives_avatar(&ada, me, "a.jpg", &picture()).await.refused(429, "rate_limited");
 
     let version = own["avatar_url"].as_str().and_then(|url| url.split('/').nth(5)).expect("a version").to_owned();
     let (nobody, other) = (new_id(), new_id());

@@ -1,9 +1,19 @@
 //! Conversations: found or made, seen, changed and deleted.
 
 use futures_util::future::join_all;
+use image::ImageFormat;
 use serde_json::{Value, json};
 
-use crate::harness::{each, id, new_id, server::TestServer};
+use crate::{
+    harness::{
+        camera::{coded, fields, four_fields},
+        each,
+        files::{bytes, gives_avatar},
+        id, new_id, seq,
+        server::TestServer,
+    },
+    pictures::seen,
+};
 
 #[tokio::test]
 async fn a_direct_conversation_is_made_once_and_found_from_both_sides() {
@@ -299,4 +309,41 @@ async fn null_in_a_change_clears() {
     for name in &names {
         assert_eq!(cleared[name], before[name], "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_group_s_picture_is_a_setting_that_all_its_members_hear_of() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob, eve] = north.people(["ada", "bob", "eve"]).await;
+    let bob = bob.at(&south);
+    let group = ada.opens_group_with([&bob]).await;
+    let (mut bobs, mut eves) = (bob.socket().await, eve.socket().await);
+    let cursors = bob.syncs(json!({})).await["cursors"].clone();
+
+    let own = gives_avatar(
+        &ada,
+        &format!("/conversations/{group}"),
+        "group.png",
+        &coded(&four_fields(50, 50), ImageFormat::Png),
+    )
+    .await
+    .expect(200);
+
+    let url = &own["avatar_url"];
+    let heard = bobs.hears("conversation:updated").await;
+    assert_eq!(heard["data"]["avatar_url"], *url);
+    let notice = bobs.hears("message:new").await;
+    assert_eq!(notice["data"]["metadata"], json!({"event": "settings_changed", "changed": {"avatar_url": url}}));
+    assert_eq!(seq(&notice), seq(&heard) + 1);
+    let synced = bob.syncs(json!({"cursors": cursors})).await;
+    assert_eq!(synced["conversations"][0]["conversation"]["avatar_url"], *url);
+    assert_eq!(fields(&seen(&bytes(&south.client, url).await)), "rgbw");
+
+    ada.delete(&format!("/conversations/{group}/avatar")).await.expect(204);
+    assert_eq!(bobs.hears("conversation:updated").await["data"]["avatar_url"], Value::Null);
+    bobs.hears("message:new").await;
+    let head = ada.sees(&group).await["head_seq"].clone();
+    ada.delete(&format!("/conversations/{group}/avatar")).await.expect(204);
+    assert_eq!(ada.sees(&group).await["head_seq"], head, "what changes nothing takes no place in the log");
+    eves.heard_nothing_of("conversation:updated").await;
 }

@@ -11,29 +11,27 @@ use crate::harness::{
     files::{PDF, keeps_only, uploads},
     id, new_id,
     server::TestServer,
-    until,
 };
-
-/// Where a server keeps its files.
-fn files(server: &TestServer) -> PathBuf {
-    server.database.files().join("files")
-}
 
 /// The one file whose name this is.
 fn only(server: &TestServer, name: &str) -> PathBuf {
-    let blobs = fs::read_dir(files(server)).expect("it is there").map(|blob| blob.expect("readable").path().join(name));
+    let blobs =
+        fs::read_dir(server.store()).expect("it is there").map(|blob| blob.expect("readable").path().join(name));
     let [found] = &blobs.filter(|file| file.exists()).collect::<Vec<_>>()[..] else { panic!("there should be one") };
     found.clone()
 }
 
-async fn fsck(server: &TestServer, arguments: &[&str]) -> Outcome {
+pub async fn fsck(server: &TestServer, arguments: &[&str]) -> Outcome {
     let directory = server.database.files().to_str().expect("it is text");
     let arguments = [&["media", "fsck"], arguments].concat();
-    colloquy(&arguments, &[("DATABASE_URL", server.database.url()), ("COLLOQUY_DATA_DIR", directory)]).await
+    let mut settings = vec![("DATABASE_URL", server.database.url()), ("COLLOQUY_DATA_DIR", directory)];
+    let url = server.store_url();
+    settings.extend(url.as_deref().map(|url| ("COLLOQUY_STORAGE_URL", url)));
+    colloquy(&arguments, &settings).await
 }
 
 /// What it says in the end, where nothing is wrong.
-fn clean(found: usize, needed: usize) -> String {
+pub fn clean(found: usize, needed: usize) -> String {
     format!("{found} files in the store, {needed} needed; 0 troubles, 0 of them repaired.")
 }
 
@@ -46,14 +44,14 @@ fn troubles(outcome: &Outcome) -> (Vec<&str>, bool) {
     (kinds.collect(), outcome.code != 0)
 }
 
-async fn execute(server: &TestServer, statement: String) {
+pub async fn execute(server: &TestServer, statement: String) {
     let mut db = server.database.connect().await;
     sqlx::query(AssertSqlSafe(statement)).execute(&mut db).await.expect("it is SQL");
 }
 
 #[tokio::test]
 async fn whatever_people_do_nothing_is_orphaned() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let (group, other) = (ada.opens_group_with([&bob]).await, ada.opens_group_with([&bob]).await);
     assert_eq!(fsck(&server, &[]).await.expect(), clean(0, 0));
@@ -81,42 +79,15 @@ async fn whatever_people_do_nothing_is_orphaned() {
 }
 
 #[tokio::test]
-async fn what_a_crash_leaves_is_no_trouble_and_goes_with_its_claim() {
-    let server = TestServer::start().await;
-    let claims = [new_id(), new_id(), new_id()];
-    for claim in &claims {
-        execute(&server, format!("insert into blobs (id, doomed_at) values ('{claim}', now() + interval '1 day')"))
-            .await;
-    }
-    // The first was not begun, the second broke off in the middle, and the third has all of its bytes and no row.
-    for (claim, name) in [(&claims[1], "original#1"), (&claims[2], "original")] {
-        fs::create_dir_all(files(&server).join(claim)).expect("it can be made");
-        fs::write(files(&server).join(claim).join(name), "bytes").expect("it can be written");
-    }
-
-    assert_eq!(fsck(&server, &["--repair"]).await.expect(), clean(1, 0));
-    server.clock.advance(Duration::hours(25));
-
-    let mut db = server.database.connect().await;
-    until("no claim is left", async || {
-        let left = sqlx::query_scalar::<_, i64>("select count(*) from blobs").fetch_one(&mut db).await;
-        (left.expect("the table is there") == 0).then_some(())
-    })
-    .await;
-    assert_eq!(fs::read_dir(files(&server)).expect("it is there").count(), 0);
-    assert_eq!(fsck(&server, &[]).await.expect(), clean(0, 0));
-}
-
-#[tokio::test]
 async fn strays_are_found_and_removed() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let ada = server.person("ada").await;
     let group = ada.opens_group_with([]).await;
     uploads(&ada, &group, "report.pdf", PDF).await.expect(201);
-    let stray = files(&server).join(new_id());
+    let stray = server.store().join(new_id());
     fs::create_dir_all(&stray).expect("it can be made");
     fs::write(stray.join("original"), "whose?").expect("it can be written");
-    fs::write(files(&server).join("notes.txt"), "what?").expect("it can be written");
+    fs::write(server.store().join("notes.txt"), "what?").expect("it can be written");
 
     let told = fsck(&server, &[]).await;
     assert_eq!(troubles(&told), (vec!["stray", "stray"], true));
@@ -129,7 +100,7 @@ async fn strays_are_found_and_removed() {
 
 #[tokio::test]
 async fn what_is_lost_is_found_and_stays_lost() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let ada = server.person("ada").await;
     let group = ada.opens_group_with([]).await;
     let uploaded = uploads(&ada, &group, "report.pdf", PDF).await.expect(201);
@@ -154,7 +125,7 @@ async fn what_is_lost_is_found_and_stays_lost() {
 
 #[tokio::test]
 async fn places_that_nobody_needs_or_nobody_wrote_down_are_put_right() {
-    let server = TestServer::start().await;
+    let server = super::server().await;
     let ada = server.person("ada").await;
     let group = ada.opens_group_with([]).await;
     let kept = id(&uploads(&ada, &group, "kept.txt", b"kept").await.expect(201)).to_owned();
@@ -172,7 +143,7 @@ async fn places_that_nobody_needs_or_nobody_wrote_down_are_put_right() {
 
 #[tokio::test]
 async fn the_files_of_groups_that_nobody_is_in_go() {
-    let server = TestServer::with(|settings| settings.storage_quota_bytes = 20).await;
+    let server = super::server_with(|settings| settings.storage_quota_bytes = 20).await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let (doomed, left) = (ada.opens_group_with([&bob]).await, ada.opens_group_with([]).await);
     for group in [&doomed, &left] {

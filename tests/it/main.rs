@@ -11,7 +11,6 @@ mod harness;
 
 mod admissions;
 mod auth;
-mod avatars;
 mod bench;
 mod blocks;
 mod cli;
@@ -26,7 +25,6 @@ mod expiring;
 mod faults;
 mod files;
 mod forwards;
-mod fsck;
 mod history;
 mod hostile_files;
 mod idempotency;

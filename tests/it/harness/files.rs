@@ -68,6 +68,11 @@ pub async fn uploads_with(
     perform(form(request, fields, name, bytes)).await
 }
 
+/// Gives oneself (`/users/me`) or a group (`/conversations/…`) a picture.
+pub async fn gives_avatar(person: &Person, whose: &str, name: &str, bytes: &[u8]) -> Reply {
+    perform(form(person.ask(Method::PUT, &format!("{whose}/avatar")), &[], name, bytes)).await
+}
+
 /// What is behind a URL, to anybody who holds it.
 pub async fn read(client: &Client, url: &Value, headers: &[(&str, &str)]) -> Reply {
     let mut request = client.ask_anywhere(Method::GET, url.as_str().expect("a URL is text"));

@@ -124,6 +124,11 @@ impl TestServer {
         self.s3.as_ref().map_or_else(|| self.database.files().join("files"), |s3| s3.objects())
     }
 
+    /// Where its files are, as a command is told of it; nothing where they are in the directory of its data.
+    pub fn store_url(&self) -> Option<String> {
+        self.s3.as_ref().map(|s3| s3.url())
+    }
+
     /// Asks it to stop in good order, and waits until it has.
     pub async fn stop(mut self) {
         self.lifecycle.stop();

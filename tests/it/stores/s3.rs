@@ -6,8 +6,12 @@ use crate::harness::server::TestServer;
 
 #[path = "../attachments.rs"]
 mod attachments;
+#[path = "../avatars.rs"]
+mod avatars;
 #[path = "../file_types.rs"]
 mod file_types;
+#[path = "../fsck.rs"]
+mod fsck;
 #[path = "../uploads/resumable.rs"]
 mod resumable;
 
