@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        camera::{PLACE, contains, fields, four_fields, jpeg, moving_gif, photo, strange_avif},
+        camera::{PLACE, contains, fields, four_fields, jpeg, moving_gif, photo, seen, strange_avif},
         client::perform,
         files::{bytes, form, gives_avatar, keeps_only, kept, read},
         id, new_id,
     },
-    pictures::{avif::shipped, seen},
+    pictures::avif::shipped,
 };
 
 const PDF: &[u8] = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n%%EOF\n";

@@ -4,15 +4,12 @@ use futures_util::future::join_all;
 use image::ImageFormat;
 use serde_json::{Value, json};
 
-use crate::{
-    harness::{
-        camera::{coded, fields, four_fields},
-        each,
-        files::{bytes, gives_avatar},
-        id, new_id, seq,
-        server::TestServer,
-    },
-    pictures::seen,
+use crate::harness::{
+    camera::{coded, fields, four_fields, seen},
+    each,
+    files::{bytes, gives_avatar},
+    id, new_id, seq,
+    server::TestServer,
 };
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{
+    camera::{four_fields, jpeg},
     client::perform,
-    files::{PDF, read, uploads},
+    files::{bytes, read, uploads},
     id,
     server::TestServer,
 };
@@ -16,32 +17,40 @@ async fn a_url_ends_with_its_time_the_membership_and_the_message() {
     let server = TestServer::start().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let group = ada.opens_group_with([&bob]).await;
-    let uploaded = uploads(&ada, &group, "report.pdf", PDF).await.expect(201);
+    let picture = jpeg(&four_fields(400, 200), 90);
+    let uploaded = uploads(&ada, &group, "picture.jpg", &picture).await.expect(201);
     let sent = ada.sends(&group, json!({"attachment_ids": [id(&uploaded)]})).await.expect(201);
     let path = format!("/attachments/{}", id(&uploaded));
-    let url = |view: Value| view["url"].clone();
+    let urls = |view: Value| [view["url"].clone(), view["thumbnail_url"].clone()];
+    let have_ended = async |urls: &[Value]| {
+        for url in urls {
+            read(&server.client, url, &[]).await.refused(404, "not_found");
+        }
+    };
 
-    let early = url(bob.get(&path).await.expect(200));
+    let early = urls(bob.get(&path).await.expect(200));
     server.clock.advance(Duration::minutes(15));
-    read(&server.client, &early, &[]).await.refused(404, "not_found");
+    have_ended(&early).await;
 
     let name = "original";
     let proof = format!("conversation={group}&user={}&expires=9999999999&signature=x", bob.id);
     server.client.get(&format!("/files/{}/{name}?{proof}", id(&uploaded))).await.refused(404, "not_found");
 
-    let fresh = url(bob.get(&path).await.expect(200));
-    let forged = json!(fresh.as_str().expect("text").replace("expires=", "expires=1"));
-    read(&server.client, &forged, &[]).await.refused(404, "not_found");
-    read(&server.client, &fresh, &[]).await.expect(200);
+    let fresh = urls(bob.get(&path).await.expect(200));
+    let forged = fresh.each_ref().map(|url| json!(url.as_str().expect("text").replace("expires=", "expires=1")));
+    have_ended(&forged).await;
+    for url in &fresh {
+        bytes(&server.client, url).await;
+    }
 
     ada.delete(&format!("/conversations/{group}/participants/{}", bob.id)).await.expect(204);
-    read(&server.client, &fresh, &[]).await.refused(404, "not_found");
+    have_ended(&fresh).await;
     bob.get(&path).await.refused(404, "not_found");
 
-    let own = url(ada.get(&path).await.expect(200));
+    let own = urls(ada.get(&path).await.expect(200));
     let tombstone = ada.deletes(&sent, "everyone").await.expect(200);
     assert_eq!(tombstone["attachments"], json!([]));
-    read(&server.client, &own, &[]).await.refused(404, "not_found");
+    have_ended(&own).await;
     ada.get(&path).await.refused(404, "not_found");
 }
 

@@ -194,3 +194,8 @@ pub fn strange_avif(width: u32, height: u32) -> Vec<u8> {
     let exif_at = kind.len() + meta(0).len() + 8;
     [kind, meta(exif_at as u32), part(b"mdat", &[PLACE.as_bytes()])].concat()
 }
+
+/// A picture that is shown.
+pub fn seen(bytes: &[u8]) -> DynamicImage {
+    image::load_from_memory(bytes).expect("it is a picture")
+}

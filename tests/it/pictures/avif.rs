@@ -5,11 +5,11 @@ use std::fs;
 use image::GenericImageView;
 use serde_json::{Value, json};
 
-use super::seen;
 use crate::harness::{
-    camera::{PLACE, contains, fields, strange_avif},
+    camera::{PLACE, contains, fields, seen, strange_avif},
     each,
     files::{bytes, kept, uploads},
+    machine,
     server::TestServer,
 };
 
@@ -40,6 +40,8 @@ async fn one_that_is_coded_in_another_way_tells_its_size_and_nothing_else() {
 
 #[tokio::test]
 async fn every_other_has_smaller_pictures_as_it_is_shown() {
+    // One is large.
+    let _machine = machine::most().await;
     let server = TestServer::start().await;
     let ada = server.person("ada").await;
     let group = ada.opens_group_with([]).await;

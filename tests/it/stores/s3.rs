@@ -12,6 +12,8 @@ mod avatars;
 mod file_types;
 #[path = "../fsck.rs"]
 mod fsck;
+#[path = "../pictures/kept.rs"]
+mod pictures;
 #[path = "../uploads/resumable.rs"]
 mod resumable;
 
