@@ -186,7 +186,7 @@ pub async fn remove(ctx: &Context, caller: &Caller, conversation: ConversationId
     let now = ctx.clock.now();
     let mut change = GroupChange::new(&standing, caller.user_id, now);
     let mut events = Vec::new();
-    if role == Role::Owner && members::count_owners(&mut tx, conversation).await? == 1 {
+    if role == Role::Owner && !members::has_another_owner(&mut tx, conversation, target).await? {
         events.extend(hand_over(&mut tx, &mut change, conversation, target).await?);
     }
     let seq = change.entry(ChangeKind::ParticipantRemoved, Some(target));
@@ -216,8 +216,8 @@ pub async fn change_role(
     conversations::lock(&mut tx, &[conversation]).await?;
     let standing = require_member(&mut tx, conversation, caller.user_id).await?;
     let before = members::standing(&mut tx, conversation, target).await?.map(|standing| standing.role);
-    let owners = members::count_owners(&mut tx, conversation).await?;
-    policy::may_change_role(&standing, before.unwrap_or(Role::Member), role, owners)?;
+    let has_another_owner = members::has_another_owner(&mut tx, conversation, target).await?;
+    policy::may_change_role(&standing, before.unwrap_or(Role::Member), role, has_another_owner)?;
     let before = before.ok_or(Error::NotFound("participant"))?;
     if before == role {
         return participant(&mut tx, conversation, target).await;

@@ -130,3 +130,30 @@ async fn what_is_on_its_way_ends_with_the_account() {
     server.clock.advance(Duration::hours(2));
     keeps_only(&server, 1).await;
 }
+
+#[tokio::test]
+async fn nobody_counts_on_an_owner_or_an_heir_whose_account_is_deleted() {
+    let server = TestServer::start().await;
+    let [ada, bob, eve, joe] = server.people(["ada", "bob", "eve", "joe"]).await;
+    let group = ada.opens_group_with([&bob]).await;
+    ada.adds(&group, [&joe]).await.expect(201);
+    ada.adds(&group, [&eve]).await.expect(201);
+    ada.makes(&group, &bob, "owner").await.expect(200);
+    ada.makes(&group, &joe, "admin").await.expect(200);
+    let mut db = server.database.connect().await;
+    let stay = format!("alter table members add constraint stay check (left_at is null or user_id in ('{}'))", ada.id);
+    sqlx::query(sqlx::AssertSqlSafe(stay)).execute(&mut db).await.expect("the table is there");
+    for gone in [&bob, &joe] {
+        gone.delete("/users/me").await.expect(204);
+    }
+
+    ada.makes(&group, &ada, "member").await.refused(409, "last_owner");
+    ada.removes(&group, &ada).await.expect(204);
+
+    assert_eq!(eve.sees(&group).await["my_role"], "owner");
+    sqlx::query("alter table members drop constraint stay").execute(&mut db).await.expect("it is there");
+    server.clock.advance(Duration::minutes(2));
+    until("those who are gone are out", async || (eve.sees(&group).await["participant_count"] == 1).then_some(()))
+        .await;
+    assert_eq!(eve.sees(&group).await["my_role"], "owner");
+}
