@@ -229,6 +229,7 @@ async fn erase(ctx: &Context, tx: &mut PgConnection, user_id: UserId) -> Result<
     // Before the person's own row is locked: whoever sends what is due has the plans first, and whoever brings conversations back
     // from the archive the settings.
     scheduled::delete_all(&mut *tx, user_id).await?;
+    // Once: who has much would wait too long for all of it, and a worker goes on until nothing is left.
     erasures::forget_private(&mut *tx, user_id).await?;
     avatars::remove(&mut *tx, user_id, now).await?;
     if !rows::anonymise(&mut *tx, user_id, now).await? {

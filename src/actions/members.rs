@@ -318,15 +318,16 @@ async fn participant(tx: &mut PgConnection, conversation: ConversationId, user: 
     found.into_iter().next().ok_or(Error::NotFound("participant"))
 }
 
-/// Leaves all groups for somebody whose account is deleted.
+/// Leaves all groups for somebody whose account is deleted. One that can't be left does not keep them in the others.
 pub async fn leave_all(ctx: &Context, gone: UserId) -> Result<()> {
     let groups = audiences::groups(&mut *ctx.db.acquire().await?, gone).await?;
+    let mut outcome = Ok(());
     for group in groups {
         match remove(ctx, &Caller::on_behalf_of(gone), group, gone).await {
             // Removed or deleted by somebody else meanwhile.
             Ok(()) | Err(Error::NotFound(_)) => {}
-            Err(error) => return Err(error),
+            Err(error) => outcome = Err(error),
         }
     }
-    Ok(())
+    outcome
 }
