@@ -11,7 +11,7 @@ use crate::harness::{
     files::{PDF, keeps_only, kept, uploads},
     id,
     person::Person,
-    postgres::{held_person, waiting},
+    postgres::{held, held_person, waiting},
     seq,
     server::TestServer,
     tus::Tus,
@@ -258,6 +258,24 @@ async fn who_has_much_that_is_private_does_not_wait_until_all_of_it_is_gone() {
     until("the rest waits", async || (waiting(&mut db).await == 1).then_some(())).await;
     holding.rollback().await.expect("nothing was done");
     until("nothing of hers is left", async || owners(&mut db).await.is_empty().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_deletion_is_answered_although_a_group_can_not_be_left_yet() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let (group, other) = (ada.opens_group_with([&bob]).await, ada.opens_group_with([&bob]).await);
+    let mut holder = server.database.connect().await;
+    let holding = held(&mut holder, &group).await;
+
+    ada.delete("/users/me").await.expect(204);
+
+    assert_eq!(bob.sees(&group).await["participant_count"], 2);
+    holding.rollback().await.expect("nothing was done");
+    // No worker does it yet: its clock stands still.
+    for group in [&group, &other] {
+        until("she is out", async || (bob.sees(group).await["participant_count"] == 1).then_some(())).await;
+    }
 }
 
 #[tokio::test]
