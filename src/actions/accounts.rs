@@ -1,10 +1,11 @@
 //! Accounts: how people come, prove who they are, and go.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use chrono::TimeDelta;
 use serde_json::json;
 use sqlx::{PgConnection, Postgres, Transaction};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Context, avatars,
@@ -35,6 +36,10 @@ use crate::{
 
 /// A ban without an end lasts this long: longer than anybody.
 const FOREVER: TimeDelta = TimeDelta::days(365_000);
+/// How long the deletion of an account may take before it is answered although its owner is still in groups.
+const LEAVING_AWAITED: Duration = Duration::from_secs(3);
+/// How long its owner leaves groups then; as long as no worker does it.
+const LEAVING: Duration = Duration::from_mins(1);
 
 /// What somebody new says of themselves.
 #[derive(Clone)]
@@ -148,13 +153,11 @@ pub async fn change_password(ctx: &Context, caller: &Caller, current: String, ne
 
 /// Deletes the caller's account. What they said stays, under a name that tells nothing; their files go, a moment later.
 pub async fn delete(ctx: &Context, caller: &Caller) -> Result<()> {
+    let answered_at = Instant::now() + LEAVING_AWAITED;
     let mut tx = ctx.db.begin().await?;
     let ended = erase(ctx, &mut tx, caller.user_id).await?;
     sessions::end(ctx, tx, vec![ended], RevocationReason::Deleted).await?;
-    // Nobody brings them anywhere from here on. Should they not come out everywhere, a worker leaves for them.
-    if let Err(error) = members::leave_all(ctx, caller.user_id).await {
-        tracing::warn!(%error, "Somebody who is gone is still in a group: {error}");
-    }
+    leave_groups(ctx, caller.user_id, answered_at).await;
     Ok(())
 }
 
@@ -229,6 +232,7 @@ async fn erase(ctx: &Context, tx: &mut PgConnection, user_id: UserId) -> Result<
     // Before the person's own row is locked: whoever sends what is due has the plans first, and whoever brings conversations back
     // from the archive the settings.
     scheduled::delete_all(&mut *tx, user_id).await?;
+    // Once: who has much would wait too long for all of it, and a worker goes on until nothing is left.
     erasures::forget_private(&mut *tx, user_id).await?;
     avatars::remove(&mut *tx, user_id, now).await?;
     if !rows::anonymise(&mut *tx, user_id, now).await? {
@@ -242,6 +246,19 @@ async fn erase(ctx: &Context, tx: &mut PgConnection, user_id: UserId) -> Result<
     session_rows::delete_all(&mut *tx, user_id).await?;
     idempotency::delete_all(&mut *tx, user_id).await?;
     Ok(Revocation { user_id, session_id: None })
+}
+
+/// Takes somebody who is gone, and whom nobody brings anywhere any more, out of their groups. It goes on when that is not waited
+/// for any longer: the account is deleted, and whoever is told to try again would be refused.
+async fn leave_groups(ctx: &Context, gone: UserId, answered_at: Instant) {
+    let ctx = ctx.clone();
+    let leaving = tokio::spawn(async move {
+        // Should they not come out everywhere, a worker leaves for them.
+        if let Ok(Err(error)) = timeout(LEAVING, members::leave_all(&ctx, gone)).await {
+            tracing::warn!(%error, "Somebody who is gone is still in a group: {error}");
+        }
+    });
+    timeout_at(answered_at, leaving).await.ok();
 }
 
 /// Writes a new account into a transaction that is yet to be committed.

@@ -186,7 +186,7 @@ pub async fn remove(ctx: &Context, caller: &Caller, conversation: ConversationId
     let now = ctx.clock.now();
     let mut change = GroupChange::new(&standing, caller.user_id, now);
     let mut events = Vec::new();
-    if role == Role::Owner && members::count_owners(&mut tx, conversation).await? == 1 {
+    if role == Role::Owner && !members::has_another_owner(&mut tx, conversation, target).await? {
         events.extend(hand_over(&mut tx, &mut change, conversation, target).await?);
     }
     let seq = change.entry(ChangeKind::ParticipantRemoved, Some(target));
@@ -216,8 +216,8 @@ pub async fn change_role(
     conversations::lock(&mut tx, &[conversation]).await?;
     let standing = require_member(&mut tx, conversation, caller.user_id).await?;
     let before = members::standing(&mut tx, conversation, target).await?.map(|standing| standing.role);
-    let owners = members::count_owners(&mut tx, conversation).await?;
-    policy::may_change_role(&standing, before.unwrap_or(Role::Member), role, owners)?;
+    let has_another_owner = members::has_another_owner(&mut tx, conversation, target).await?;
+    policy::may_change_role(&standing, before.unwrap_or(Role::Member), role, has_another_owner)?;
     let before = before.ok_or(Error::NotFound("participant"))?;
     if before == role {
         return participant(&mut tx, conversation, target).await;
@@ -318,15 +318,16 @@ async fn participant(tx: &mut PgConnection, conversation: ConversationId, user: 
     found.into_iter().next().ok_or(Error::NotFound("participant"))
 }
 
-/// Leaves all groups for somebody whose account is deleted.
+/// Leaves all groups for somebody whose account is deleted. One that can't be left does not keep them in the others.
 pub async fn leave_all(ctx: &Context, gone: UserId) -> Result<()> {
     let groups = audiences::groups(&mut *ctx.db.acquire().await?, gone).await?;
+    let mut outcome = Ok(());
     for group in groups {
         match remove(ctx, &Caller::on_behalf_of(gone), group, gone).await {
             // Removed or deleted by somebody else meanwhile.
             Ok(()) | Err(Error::NotFound(_)) => {}
-            Err(error) => return Err(error),
+            Err(error) => outcome = Err(error),
         }
     }
-    Ok(())
+    outcome
 }

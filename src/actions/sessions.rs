@@ -205,16 +205,27 @@ async fn admit(ctx: &Context, person: &HostPerson, issued_at: Time, now: Time) -
         first_name: &text::preview(&redaction.text(&person.external_id), limits::NAME_CHARACTERS),
         roles: person.roles.as_deref(),
     };
-    let known = users::by_external_id(&ctx.db, vouched.external_id).await?;
-    let standing = match known {
-        Some(standing) if vouched.says_nothing_new(&standing) => standing,
-        None if revocations::is_host_token_void(&ctx.db, vouched.external_id, issued_at).await? => {
-            return Err(AuthFailure::SessionRevoked.into());
+    let standing = loop {
+        // Who came or went meanwhile is looked for anew.
+        if let Some(standing) = welcome(ctx, vouched, issued_at, now).await? {
+            break standing;
         }
-        _ => users::upsert(&ctx.db, UserId::new_v7(), vouched, now).await?,
     };
     refuse_banned(standing.banned_until, now)?;
     Ok(standing)
+}
+
+/// Finds or makes the person for whom the host application vouches; nobody where they came or went meanwhile.
+async fn welcome(ctx: &Context, vouched: Vouched<'_>, issued_at: Time, now: Time) -> Result<Option<Standing>> {
+    let welcomed = match users::by_external_id(&ctx.db, vouched.external_id).await? {
+        Some(known) if vouched.says_nothing_new(&known) => Some(known),
+        Some(known) => users::take_over(&ctx.db, known.id, vouched).await?,
+        None if revocations::is_host_token_void(&ctx.db, vouched.external_id, issued_at).await? => {
+            return Err(AuthFailure::SessionRevoked.into());
+        }
+        None => users::insert_vouched(&ctx.db, UserId::new_v7(), vouched, now).await?,
+    };
+    Ok(welcomed)
 }
 
 async fn begin_row(

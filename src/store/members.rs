@@ -295,21 +295,29 @@ pub async fn present(
     .await
 }
 
-/// How many owners there are.
-pub async fn count_owners(db: &mut PgConnection, conversation: ConversationId) -> sqlx::Result<i64> {
+/// Whether somebody else is an owner too: not one whose account is deleted, who will leave.
+pub async fn has_another_owner(
+    db: &mut PgConnection,
+    conversation: ConversationId,
+    user: UserId,
+) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"
-        select count(*) as "owners!"
-        from members
-        where conversation_id = $1 and role = 'owner' and left_at is null
+        select exists (
+            select
+            from members member
+            join users person on person.id = member.user_id
+            where member.conversation_id = $1 and member.user_id <> $2 and member.role = 'owner'
+              and member.left_at is null and person.deleted_at is null) as "has_another!"
         "#,
         conversation.0,
+        user.0,
     )
     .fetch_one(db)
     .await
 }
 
-/// Who takes over when this owner goes: the oldest admin, else the oldest member.
+/// Who takes over when this owner goes: the oldest admin, else the oldest member, whose account is not deleted.
 pub async fn heir(
     db: &mut PgConnection,
     conversation: ConversationId,
@@ -317,10 +325,12 @@ pub async fn heir(
 ) -> sqlx::Result<Option<UserId>> {
     sqlx::query_scalar!(
         r#"
-        select user_id as "user_id: UserId"
-        from members
-        where conversation_id = $1 and user_id <> $2 and left_at is null
-        order by role = 'admin' desc, joined_at, user_id
+        select member.user_id as "user_id: UserId"
+        from members member
+        join users person on person.id = member.user_id
+        where member.conversation_id = $1 and member.user_id <> $2 and member.left_at is null
+          and person.deleted_at is null
+        order by member.role = 'admin' desc, member.joined_at, member.user_id
         limit 1
         "#,
         conversation.0,

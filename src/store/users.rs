@@ -100,15 +100,19 @@ pub async fn insert(db: impl PgExecutor<'_>, user: NewUser<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Makes the person for whom the host application vouches, or takes over what it says now.
-pub async fn upsert(db: impl PgExecutor<'_>, id: UserId, vouched: Vouched<'_>, now: Time) -> sqlx::Result<Standing> {
+/// Makes the person for whom the host application vouches; nobody where they are there already.
+pub async fn insert_vouched(
+    db: impl PgExecutor<'_>,
+    id: UserId,
+    vouched: Vouched<'_>,
+    now: Time,
+) -> sqlx::Result<Option<Standing>> {
     sqlx::query_as!(
         Standing,
         r#"
         insert into users (id, external_id, display_name, roles, created_at)
         values ($1, $2, coalesce($3, $6), coalesce($4::text[], '{}'), $5)
-        on conflict (external_id) do update
-        set display_name = coalesce($3, users.display_name), roles = coalesce($4, users.roles)
+        on conflict (external_id) do nothing
         returning id as "id: UserId", display_name, roles, banned_until
         "#,
         id.0,
@@ -118,7 +122,25 @@ pub async fn upsert(db: impl PgExecutor<'_>, id: UserId, vouched: Vouched<'_>, n
         now,
         vouched.first_name,
     )
-    .fetch_one(db)
+    .fetch_optional(db)
+    .await
+}
+
+/// Takes over what the host application says of somebody now; nobody where they are gone.
+pub async fn take_over(db: impl PgExecutor<'_>, id: UserId, vouched: Vouched<'_>) -> sqlx::Result<Option<Standing>> {
+    sqlx::query_as!(
+        Standing,
+        r#"
+        update users
+        set display_name = coalesce($2, display_name), roles = coalesce($3, roles)
+        where id = $1 and deleted_at is null
+        returning id as "id: UserId", display_name, roles, banned_until
+        "#,
+        id.0,
+        vouched.display_name,
+        vouched.roles,
+    )
+    .fetch_optional(db)
     .await
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actions::{Context, alarm::Alarm, in_time, messages::expire, scheduled::due},
+    actions::{Context, alarm::Alarm, attachments::erase, in_time, messages::expire, scheduled::due},
     domain::error::Result,
 };
 
@@ -24,6 +24,8 @@ const WATCH_EVERY: Duration = Duration::from_millis(300);
 const PRESENCE_EVERY: Duration = Duration::from_millis(250);
 /// How often files that nobody needs are removed.
 const FILES_EVERY: Duration = Duration::from_secs(1);
+/// How often what is left of people who are gone is removed.
+const ERASED_EVERY: Duration = Duration::from_secs(1);
 /// How often what is old enough is forgotten.
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 
@@ -47,6 +49,7 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(Box::pin(receipts::run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(admissions::run(Arc::clone(ctx), stop.clone())));
     spawn(every(FILES_EVERY, ctx, stop, |ctx| async move { sweep::files(&ctx).await }));
+    spawn(every(ERASED_EVERY, ctx, stop, |ctx| async move { erase::all(&ctx).await }));
     spawn(whenever(|ctx| &ctx.plans, ctx, stop, |ctx| async move { due::send_due(&ctx).await }));
     spawn(whenever(|ctx| &ctx.expiry, ctx, stop, |ctx| async move { expire::expire(&ctx).await }));
     spawn(Box::pin(visits::run(Arc::clone(ctx), stop.clone())));

@@ -3,11 +3,7 @@
 use chrono::Duration;
 
 use crate::{
-    actions::{
-        Context,
-        attachments::{collect, erase},
-        presence as people, typing, uploads,
-    },
+    actions::{Context, attachments::collect, presence as people, typing, uploads},
     domain::error::Result,
     store::{idempotency, revocations, sessions},
 };
@@ -25,12 +21,11 @@ pub async fn presence(ctx: &Context) -> Result<()> {
     people::sweep(ctx).await
 }
 
-/// Uploads that are late, uploads and files of people who are gone, those of groups that nobody is in, those that no message
-/// took, and bytes that nobody needs.
+/// Uploads that are late or of people who are gone, files of groups that nobody is in, those that no message took, and bytes
+/// that nobody needs.
 pub async fn files(ctx: &Context) -> Result<()> {
     while uploads::forget_late(ctx).await? {}
     while uploads::end_erased(ctx).await? {}
-    while erase::some(ctx).await? {}
     while collect::forsaken(ctx).await? {}
     while collect::forgotten(ctx).await? {}
     while collect::doomed(ctx).await? {}

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use crate::harness::{
     client::Client,
     each, id,
+    postgres::{held_person, waiting},
     reply::Reply,
     school::operator,
     server::TestServer,
     token::{self, HOST_SECRET, Keys, forged, host_claims, host_server, host_token, seconds_from_now, signed},
+    until,
 };
 
 const RSA: &[u8] = include_bytes!("../keys/host_rsa.der");
@@ -86,6 +88,32 @@ async fn who_deleted_their_account_does_not_come_back_by_a_token_from_before() {
     let after = json!({"iat": seconds_from_now(24 * 3_600), "exp": seconds_from_now(30 * 24 * 3_600)});
     let second = shows(&server.client, &host_token("u-1", after)).await.expect(200);
     assert_ne!(second["id"], first["id"]);
+}
+
+#[tokio::test]
+async fn who_deletes_their_account_does_not_come_back_by_what_is_under_way() {
+    let server = host_server().await;
+    let [first, renamed] = ["Ada", "Ada Lovelace"].map(|name| host_token("u-1", json!({"name": name})));
+    let ada = shows(&server.client, &first).await.expect(200);
+    let (mut holder, mut onlooker) = (server.database.connect().await, server.database.connect().await);
+    let holding = held_person(&mut holder, id(&ada)).await;
+
+    let deleting = tokio::spawn({
+        let client = server.client.with_token(&first);
+        async move { client.delete("/users/me").await }
+    });
+    until("the deletion waits", async || (waiting(&mut onlooker).await == 1).then_some(())).await;
+    let coming = tokio::spawn({
+        let client = server.client.clone();
+        async move { shows(&client, &renamed).await }
+    });
+    until("the newer token waits too", async || (waiting(&mut onlooker).await == 2).then_some(())).await;
+    holding.rollback().await.expect("nothing was done");
+
+    deleting.await.expect("it ends").expect(204);
+    coming.await.expect("it ends").refused(401, "session_revoked");
+    let olga = operator(&server).await;
+    assert_eq!(olga.get("/users?external_id=u-1").await.expect(200)["items"], json!([]));
 }
 
 #[tokio::test]

@@ -275,31 +275,6 @@ async fn who_deletes_their_account_stays_nowhere_whoever_adds_them_meanwhile() {
 }
 
 #[tokio::test]
-async fn what_was_private_goes_with_the_account() {
-    let server = TestServer::start().await;
-    let [ada, bob, eve] = server.people(["ada", "bob", "eve"]).await;
-    let group = ada.opens_group_with([&bob]).await;
-    let said = bob.says(&group, "Hello").await;
-    for person in [&ada, &bob] {
-        person.patch(&format!("/conversations/{group}/preferences"), json!({"draft": "Dear"})).await.expect(200);
-        person.blocks(&eve).await.expect(200);
-        person.deletes(&said, "me").await.expect(200);
-    }
-
-    ada.delete("/users/me").await.expect(204);
-
-    let mut db = server.database.connect().await;
-    let owners = "
-        select array_agg(distinct user_id::text)
-        from (select user_id from preferences
-              union all select user_id from hidden_messages
-              union all select user_id from blocks
-              union all select user_id from personal_changes) as own";
-    let owners: Vec<String> = sqlx::query_scalar(owners).fetch_one(&mut db).await.expect("the tables are there");
-    assert_eq!(owners, [bob.id.as_str()]);
-}
-
-#[tokio::test]
 async fn who_deleted_their_account_comes_out_of_every_group_although_it_was_cut_short() {
     let server = TestServer::start().await;
     let [ada, bob] = server.people(["ada", "bob"]).await;

@@ -1,5 +1,5 @@
-//! Erasing: the files of somebody who deleted their account go, and they go out of the groups where they still are. What they said
-//! stays, without them.
+//! Erasing: the files of somebody who deleted their account go, with what was theirs alone, and they go out of the groups where
+//! they still are. What they said stays, without them.
 
 use chrono::Duration;
 use sqlx::PgConnection;
@@ -12,8 +12,19 @@ use super::{
     collect,
 };
 use crate::{
-    domain::{error::Result, event::Event, ids::ConversationId, message::Message},
-    store::{changes::ChangeKind, conversations, erasures, messages},
+    domain::{
+        clock::Time,
+        error::Result,
+        event::Event,
+        ids::{ConversationId, UserId},
+        message::Message,
+    },
+    store::{
+        changes::ChangeKind,
+        conversations,
+        erasures::{self, Erasure},
+        messages,
+    },
 };
 
 /// For how long something that was begun before the account was deleted may still end.
@@ -21,16 +32,57 @@ const BEGUN: Duration = Duration::minutes(1);
 /// Messages from which files are taken in one transaction.
 const AT_ONCE: i64 = 100;
 
-/// Takes somebody who is gone out of their groups, and removes some of their files; to be called again while it says that there may be more.
-pub async fn some(ctx: &Context) -> Result<bool> {
-    let mut tx = ctx.db.begin().await?;
-    let Some(user) = erasures::claim(&mut tx, ctx.clock.now() - BEGUN).await? else { return Ok(false) };
-    members::leave_all(ctx, user).await?;
-    let Some(conversation) = erasures::place_of(&mut tx, user).await? else {
-        erasures::end(&mut tx, user).await?;
+/// Turns once to everybody of whom something is left. What fails for one is tried again, and keeps nobody else waiting.
+pub async fn all(ctx: &Context) -> Result<()> {
+    let begun = ctx.clock.now();
+    loop {
+        let mut db = ctx.db.acquire().await?;
+        let Some(erasure) = erasures::turn_to_next(&mut db, begun - BEGUN, begun).await? else { return Ok(()) };
+        drop(db);
+        if let Err(error) = one(ctx, erasure, begun).await {
+            let user = erasure.user_id;
+            tracing::warn!(user.id = %user, %error, "Something is left of somebody who is gone: {error}");
+        }
+    }
+}
+
+/// Removes what is left of somebody, as far as that can be done now.
+async fn one(ctx: &Context, Erasure { user_id, erased_at }: Erasure, now: Time) -> Result<()> {
+    let is_settled = erased_at + BEGUN <= now;
+    let forgotten = forget_private(ctx, user_id).await;
+    // In no transaction of ours, which would lie idle meanwhile. Until then the deletion itself sees to it.
+    let left = if is_settled { members::leave_all(ctx, user_id).await } else { Ok(()) };
+    let removed = remove_files(ctx, user_id).await;
+    forgotten.and(left).and(removed)?;
+    if is_settled {
+        erasures::end(&mut *ctx.db.acquire().await?, user_id).await?;
+    }
+    Ok(())
+}
+
+/// Forgets what was somebody's alone: what was too much for the deletion, and what another device was just saving then.
+async fn forget_private(ctx: &Context, user: UserId) -> Result<()> {
+    loop {
+        let mut tx = ctx.db.begin().await?;
+        if !erasures::claim(&mut tx, user).await? || !erasures::forget_private(&mut tx, user).await? {
+            return Ok(());
+        }
         tx.commit().await?;
-        return Ok(true);
-    };
+    }
+}
+
+async fn remove_files(ctx: &Context, user: UserId) -> Result<()> {
+    while remove_some_files(ctx, user).await? {}
+    Ok(())
+}
+
+/// Removes files from some messages of one conversation; false where there are none, or somebody else is at it.
+async fn remove_some_files(ctx: &Context, user: UserId) -> Result<bool> {
+    let mut tx = ctx.db.begin().await?;
+    if !erasures::claim(&mut tx, user).await? {
+        return Ok(false);
+    }
+    let Some(conversation) = erasures::place_of(&mut tx, user).await? else { return Ok(false) };
     conversations::lock(&mut tx, &[conversation]).await?;
     let seqs = erasures::messages(&mut tx, (user, conversation), AT_ONCE).await?;
     let stripped = strip(ctx, &mut tx, conversation, &seqs).await?;

@@ -46,12 +46,12 @@ pub fn may_leave(standing: &Standing) -> Result<()> {
     not_direct(standing)
 }
 
-/// May turn a member of role `from` into one of role `to`; `owners` counts those there are now.
-pub fn may_change_role(standing: &Standing, from: Role, to: Role, owners: i64) -> Result<()> {
+/// May turn a member of role `from` into one of role `to`.
+pub fn may_change_role(standing: &Standing, from: Role, to: Role, has_another_owner: bool) -> Result<()> {
     not_direct(standing)?;
     let touches_owner = from == Role::Owner || to == Role::Owner;
     reaches(standing.role, if touches_owner { Role::Owner } else { Role::Admin })?;
-    if from == Role::Owner && to != Role::Owner && owners <= 1 {
+    if from == Role::Owner && to != Role::Owner && !has_another_owner {
         return Err(Conflict::LastOwner.into());
     }
     Ok(())

@@ -157,6 +157,14 @@ pub async fn held<'a>(db: &'a mut PgConnection, conversation: &str) -> PgTransac
     holding
 }
 
+/// Holds a person's row, so that whatever is written there waits until this is rolled back.
+pub async fn held_person<'a>(db: &'a mut PgConnection, person: &str) -> PgTransaction<'a> {
+    let mut holding = db.begin().await.expect("a transaction begins");
+    let hold = "select from users where id = $1::uuid for update";
+    sqlx::query(hold).bind(person).execute(&mut *holding).await.expect("nobody else holds it");
+    holding
+}
+
 /// How many wait for a lock.
 pub async fn waiting(db: &mut PgConnection) -> i64 {
     let waiting = "select count(*) from pg_stat_activity
