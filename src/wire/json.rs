@@ -79,8 +79,8 @@ fn unacceptable<T: DeserializeOwned>(bytes: &[u8], says: String) -> Error {
     let missing = says.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     match missing {
         Some(name) if path.is_empty() => Error::field(name, "required", "Must be given."),
-        Some(name) => Error::field(&format!("{path}.{name}"), "required", "Must be given."),
-        None => Error::field(&path, "invalid_type", says),
+        Some(name) => Error::field(format!("{path}.{name}"), "required", "Must be given."),
+        None => Error::field(path, "invalid_type", says),
     }
 }
 

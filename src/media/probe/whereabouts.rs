@@ -1,5 +1,5 @@
 //! Where sound and moving pictures were recorded: telephones write it into the boxes of which such files are made (ISO/IEC
-//! 14496-12), as `©xyz` and as keys of metadata (QuickTime File Format), as `loci` (3GPP TS 26.244), or within XMP.
+//! 14496-12), as `©xyz` and as keys of metadata (`QuickTime` File Format), as `loci` (3GPP TS 26.244), or within XMP.
 //!
 //! Whatever says it is found, not moved: a box that is written over is as large as before, so that all places in the file hold.
 
@@ -83,7 +83,7 @@ impl<F: Read + Seek> Search<'_, F> {
         Some(())
     }
 
-    /// Metadata has a version before its boxes, but not as QuickTime writes it.
+    /// Metadata has a version before its boxes, but not as `QuickTime` writes it.
     fn pass_version(&mut self, inside: u64) -> Option<()> {
         let [_, first] = [take::<4>(self.file)?, take::<4>(self.file)?];
         let version = if first == *b"hdlr" { 0 } else { 4 };

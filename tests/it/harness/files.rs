@@ -2,10 +2,12 @@
 
 use std::{fs, path::Path};
 
+use image::ImageFormat;
 use reqwest::{Method, RequestBuilder, header};
 use serde_json::Value;
 
 use super::{
+    camera::{coded, four_fields},
     client::{Client, perform},
     person::Person,
     reply::Reply,
@@ -71,6 +73,11 @@ pub async fn uploads_with(
 /// Gives oneself (`/users/me`) or a group (`/conversations/…`) a picture.
 pub async fn gives_avatar(person: &Person, whose: &str, name: &str, bytes: &[u8]) -> Reply {
     perform(form(person.ask(Method::PUT, &format!("{whose}/avatar")), &[], name, bytes)).await
+}
+
+/// The same with any picture.
+pub async fn gives_any_avatar(person: &Person, whose: &str) -> Reply {
+    gives_avatar(person, whose, "a.png", &coded(&four_fields(2, 2), ImageFormat::Png)).await
 }
 
 /// What is behind a URL, to anybody who holds it.

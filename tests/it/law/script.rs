@@ -2,19 +2,10 @@
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use colloquy::domain::clock::Clock;
-use image::ImageFormat;
 use serde_json::{Value, json};
 
 use super::chance::Chance;
-use crate::harness::{
-    camera::{coded, four_fields},
-    each,
-    files::gives_avatar,
-    id, new_id,
-    person::Person,
-    reply::Reply,
-    seq, until,
-};
+use crate::harness::{each, files::gives_any_avatar, id, new_id, person::Person, reply::Reply, seq, until};
 
 /// Seconds after which what was sent for a while has expired, and what was planned is due.
 const A_WHILE: i64 = 3_600;
@@ -364,9 +355,7 @@ impl Script {
                 actor.patch(&format!("{path}/preferences"), self.chance.pick(&wanted).clone()).await
             }
             Act::Close if self.chance.once_in(3) => actor.delete(&path).await,
-            _ if self.chance.once_in(8) => {
-                gives_avatar(actor, &path, "a.png", &coded(&four_fields(2, 2), ImageFormat::Png)).await
-            }
+            _ if self.chance.once_in(8) => gives_any_avatar(actor, &path).await,
             _ => {
                 let history = self.history();
                 let number = self.chance.below(5);
