@@ -169,7 +169,7 @@ async fn the_words_of_a_tombstone_do_not_come_back_by_a_retry() {
     let mut before = Vec::new();
     for (key, path, body, status) in &calls {
         let answer = posts(&ada, key, path, body.clone()).await.expect(*status);
-        assert!(answer.to_string().contains("Regretted"), "{answer:#}");
+        assert_eq!(answer.to_string().contains("Regretted"), *key != "report", "{answer:#}");
         before.push(answer);
     }
 
