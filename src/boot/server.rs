@@ -33,7 +33,13 @@ use crate::{
         intake::Connection,
         unrouted::{self, KnownPaths},
     },
-    realtime::{self, hub::Hub, origin::AllowedOrigins, pump, websocket},
+    realtime::{
+        self,
+        hub::Hub,
+        origin::AllowedOrigins,
+        pump,
+        websocket::{self, HangUp},
+    },
     telemetry::metrics,
     workers,
 };
@@ -178,7 +184,9 @@ fn serve(ctx: &web::Data<Context>, listener: TcpListener, draining: &Cancellatio
             .client_disconnect_timeout(GOODBYE_PATIENCE)
             .on_connect_ext(|connection: &Connection, known| {
                 websocket::cut_when_deaf(connection.stream(), DEAF_PATIENCE);
-                known.insert(connection.intake());
+                let intake = connection.intake();
+                known.insert(intake.clone());
+                known.insert(HangUp::by(move || intake.end()));
             })
             .h1(map_config(app(), |()| AppConfig::default()));
         fn_service(async |stream: TcpStream| {

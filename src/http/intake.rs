@@ -30,6 +30,8 @@ pub struct Intake {
     left: Cell<usize>,
     /// Whether more is read only when somebody waits for it.
     is_on_demand: Cell<bool>,
+    /// Whether nothing more is read, as if the client had hung up.
+    is_over: Cell<bool>,
     reader: Cell<Option<Waker>>,
 }
 
@@ -69,6 +71,12 @@ impl Intake {
             ctx.waker().wake_by_ref();
         }
         is_any_left
+    }
+
+    /// Ends it: actix hangs up once all is written.
+    pub fn end(&self) {
+        self.is_over.set(true);
+        self.let_in(MOUTHFUL);
     }
 
     fn count(&self, bytes: usize) {
@@ -124,6 +132,9 @@ impl fmt::Debug for Intake {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.intake.is_over.get() {
+            return Poll::Ready(Ok(()));
+        }
         if !self.intake.lets_in(ctx) {
             return Poll::Pending;
         }

@@ -120,13 +120,14 @@ fn request_id(request: &HttpRequest) -> String {
 
 /// The session that follows is a task of its own: in this one it would keep the room for the waiting.
 async fn wait_for_proof(ctx: web::Data<Context>, hub: Hub, mut socket: Socket) {
-    let Some((proof, reference)) = first_frame(&mut socket).await else { return };
+    let Some((proof, reference)) = first_frame(&mut socket).await else { return socket.part().await };
     // A database that takes its time is not held against whoever waits for it.
     match in_time(sessions::authenticate(&ctx, &proof.token)).await {
         Ok(caller) => drop(rt::spawn(session::run(ctx, &hub, socket, caller, reference))),
         Err(error) => {
             socket.mailbox().reply(session::refusal(reference.as_deref(), &error));
             socket.mailbox().close(Close::refusing(&error));
+            socket.part().await;
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use actix_web::web;
 use bytestring::ByteString;
-use futures_util::{StreamExt, stream::FuturesOrdered};
+use futures_util::{StreamExt, future::join, stream::FuturesOrdered};
 
 use super::{
     close::Close,
@@ -153,8 +153,7 @@ pub fn run(
             }
         }
         // The goodbye is said at once; what others are told of it may take longer.
-        drop(socket);
-        Box::pin(session.leave()).await;
+        Box::pin(join(socket.part(), session.leave())).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The upgrade: from an HTTP request to an open socket.
 
-use std::{any::Any, io, time::Duration};
+use std::{any::Any, fmt, io, rc::Rc, time::Duration};
 
 use actix_http::ws::{self, HandshakeError};
 use actix_web::{
@@ -24,6 +24,10 @@ pub struct Terms {
     pub frames_per_second: u32,
 }
 
+/// Ends a connection from this side; known of each connection.
+#[derive(Clone)]
+pub struct HangUp(Rc<dyn Fn()>);
+
 /// Why a request is not upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -33,6 +37,23 @@ pub enum Refused {
     /// It asks, but not as RFC 6455 says: 400.
     #[error("The handshake is not valid.")]
     BadHandshake,
+}
+
+impl HangUp {
+    /// Hangs up by doing this.
+    pub fn by(hang_up: impl Fn() + 'static) -> Self {
+        Self(Rc::new(hang_up))
+    }
+
+    pub(super) fn now(&self) {
+        self.0();
+    }
+}
+
+impl fmt::Debug for HangUp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("HangUp")
+    }
 }
 
 /// Whether a request asks for a socket as RFC 6455 says; asked before anybody is let prove who they are.
@@ -48,7 +69,10 @@ pub fn accept(request: &HttpRequest, payload: web::Payload, terms: Terms) -> Res
     }
     let (mailbox, outgoing) = mailbox::open(terms.mailbox_bytes);
     let response = response.message_body(outgoing).map_err(|_| Refused::BadHandshake)?;
-    Ok((HttpResponse::from(response.map_into_boxed_body()), Socket::new(payload, mailbox, terms.frames_per_second)))
+    // A connection of which nothing is known ends when actix has waited for long enough.
+    let hang_up = request.conn_data::<HangUp>().cloned().unwrap_or_else(|| HangUp::by(|| ()));
+    let socket = Socket::new(payload, mailbox, terms.frames_per_second, hang_up);
+    Ok((HttpResponse::from(response.map_into_boxed_body()), socket))
 }
 
 /// The subprotocols that a client offers, a `bearer.<token>` perhaps among them.

@@ -83,8 +83,10 @@ enum Stage {
     Open,
     /// Asked to finish what is being answered, and to close then.
     Leaving(Close),
-    /// The close frame is the last in the queue.
+    /// The close frame is the last in the queue, and the peer's is waited for.
     Closed,
+    /// Nothing is waited for any more.
+    Over,
     /// The connection is no more.
     Gone,
 }
@@ -207,6 +209,18 @@ impl Mailbox {
         let stage = self.0.state.borrow().stage;
         self.close(if let Stage::Leaving(close) = stage { close } else { Close::Finished });
     }
+
+    /// The same, and waits for no goodbye: the connection ends once all is written.
+    pub(super) fn end(&self) {
+        self.finish();
+        let mut state = self.0.state.borrow_mut();
+        if state.stage == Stage::Closed {
+            state.stage = Stage::Over;
+        }
+        let writer = state.writer.take();
+        drop(state);
+        wake(writer);
+    }
 }
 
 impl Shared {
@@ -218,7 +232,7 @@ impl Shared {
 
 impl State {
     fn is_closed(&self) -> bool {
-        matches!(self.stage, Stage::Closed | Stage::Gone)
+        matches!(self.stage, Stage::Closed | Stage::Over | Stage::Gone)
     }
 
     fn enqueue(&mut self, queued: Queued) {
@@ -262,7 +276,7 @@ impl MessageBody for Outgoing {
             wake(reader);
             return Poll::Ready(Some(Ok(frame)));
         }
-        if state.stage == Stage::Closed {
+        if state.stage == Stage::Over {
             return Poll::Ready(None);
         }
         if state.writer.as_ref().is_none_or(|writer| !writer.will_wake(context.waker())) {

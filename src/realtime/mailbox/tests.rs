@@ -132,7 +132,9 @@ fn a_slow_socket_is_told_to_sync_and_nothing_else() {
     assert_eq!(reader.0.load(Ordering::Relaxed), 1);
     assert_eq!(may_read(&mailbox, &reader), Poll::Ready(false));
     assert_eq!(mailbox.push(frame(1), Durability::Durable), Ok(Pushed::TooLate));
-    assert_eq!(written(&mut outgoing), (vec![frames::close(Close::TooSlow)], true));
+    assert_eq!(written(&mut outgoing), (vec![frames::close(Close::TooSlow)], false), "the peer may say goodbye, too");
+    mailbox.end();
+    assert_eq!(written(&mut outgoing), (vec![], true));
 }
 
 #[test]
@@ -142,6 +144,7 @@ fn other_goodbyes_come_after_what_was_said() {
 
     mailbox.close(Close::TokenExpired);
     mailbox.reply(frame(10));
+    mailbox.end();
 
     assert_eq!(written(&mut outgoing), (vec![frame(10), frames::close(Close::TokenExpired)], true));
 }
@@ -157,7 +160,7 @@ fn a_socket_that_is_sent_away_answers_first() {
     assert_eq!(reader.0.load(Ordering::Relaxed), 1);
     assert_eq!(may_read(&mailbox, &reader), Poll::Ready(false));
     mailbox.reply(frame(10));
-    mailbox.finish();
+    mailbox.end();
 
     assert_eq!(written(&mut outgoing), (vec![frame(10), frames::close(away)], true));
     assert!(frames::close(away).ends_with(b"reconnect_after_ms=1500"));

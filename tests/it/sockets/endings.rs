@@ -3,14 +3,17 @@
 use std::time::{Duration, Instant};
 
 use chrono::Duration as Span;
-use futures_util::future::{join, join_all};
+use futures_util::{
+    FutureExt,
+    future::{join, join_all},
+};
 use serde_json::{Value, json};
 
 use crate::harness::{
     new_id,
     person::Person,
     postgres::{held, waiting},
-    raw::{CLOSE, PING, PONG, RawSocket},
+    raw::{CLOSE, PING, PONG, RawSocket, TEXT},
     seq,
     server::{PASSWORD, TestServer},
     socket::{Socket, request},
@@ -40,6 +43,29 @@ async fn a_token_that_expires_closes_with_4001() {
     late.sends("ping", json!({})).await;
     server.clock.advance(Span::seconds(1));
     assert_eq!(late.is_closed().await.0, 4001);
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_the_second_goodbye() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let goodbye = 1000_u16.to_be_bytes();
+    // Who says no goodbye is waited for.
+    let mut silent = RawSocket::open(&ada).await;
+    silent.sends(TEXT, b"no object").await;
+    assert_eq!(silent.is_closed().await.0, 4000);
+
+    let (mut first, mut second) = (RawSocket::open(&ada).await, RawSocket::open(&ada).await);
+    first.sends(CLOSE, &goodbye).await;
+    assert_eq!(first.is_closed().await.0, 1000);
+    assert!(first.receives().await.is_none());
+    second.sends(TEXT, b"no object").await;
+    assert_eq!(second.is_closed().await.0, 4000);
+    second.sends(CLOSE, &goodbye).await;
+    assert!(second.receives().await.is_none());
+
+    assert!(silent.receives().now_or_never().is_none(), "they were waited for as well");
+    assert!(silent.receives().await.is_none());
 }
 
 #[tokio::test]
