@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         changes::{Change, ChangeKind},
-        messages,
+        conversations, messages,
         personal::{self, Entry},
         receipts,
     },
@@ -39,7 +39,9 @@ pub async fn delete(
 }
 
 async fn for_everyone(ctx: &Context, caller: &Caller, conversation: ConversationId, id: MessageId) -> Result<Message> {
-    let (mut tx, standing, message) = change::begin(ctx, caller, (conversation, id)).await?;
+    let mut tx = ctx.db.begin().await?;
+    conversations::lock(&mut tx, &[conversation]).await?;
+    let (standing, message) = history::seen_or_said(ctx, &mut tx, caller, conversation, id).await?;
     policy::may_delete_for_everyone(caller.user_id, &standing, &message)?;
     if message.deleted_at.is_some() {
         return history::with_status(&mut tx, message, standing.floor_seq).await;

@@ -121,6 +121,22 @@ pub async fn whole(
     Ok((standing, message))
 }
 
+/// The same, although the caller may have hidden it from themselves, or if it is their own, cleared it away, or left and come back
+/// since: whoever said something may take it back.
+pub async fn seen_or_said(
+    ctx: &Context,
+    db: &mut PgConnection,
+    caller: &Caller,
+    conversation: ConversationId,
+    id: MessageId,
+) -> Result<(Standing, Message)> {
+    let standing = require_member(db, conversation, caller.user_id).await?;
+    let everything = Reader { floor_seq: 0, ..reader(&standing, caller, ctx.clock.now()) };
+    let message = messages::by_id(db, everything, id).await?;
+    let known = message.filter(|message| message.seq > standing.floor_seq || message.sender_id == caller.user_id);
+    Ok((standing, known.ok_or(Error::NotFound("message"))?))
+}
+
 /// The same, although the caller may have hidden it from themselves.
 pub async fn above_floor(
     ctx: &Context,
