@@ -142,7 +142,7 @@ pub struct Message {
     pub pinned_by: Option<UserId>,
     /// When it goes by itself.
     pub expires_at: Option<Time>,
-    /// When the body last changed.
+    /// When it was last edited.
     pub edited_at: Option<Time>,
     /// When it was deleted for everyone.
     pub deleted_at: Option<Time>,
@@ -227,19 +227,6 @@ pub enum DeleteFor {
     Everyone,
 }
 
-/// An edit that somebody asks for.
-#[derive(Clone, Debug)]
-pub struct Revision {
-    /// The new words.
-    pub body: String,
-    /// Who is mentioned now; `None` keeps the mentions as they are.
-    pub mentions: Option<Vec<UserId>>,
-    /// Whether everybody is mentioned now; `None` keeps it as it is.
-    pub mentions_all: Option<bool>,
-    /// New metadata, or none any more; `None` keeps it.
-    pub metadata: Option<Option<Value>>,
-}
-
 impl MessageKind {
     /// Whether it is nothing without a file.
     pub fn is_of_files(self) -> bool {
@@ -248,6 +235,14 @@ impl MessageKind {
 }
 
 impl Message {
+    /// Refuses a text that says nothing and brings nothing.
+    pub fn require_words(&self) -> Result<()> {
+        if self.kind == MessageKind::Text && self.body.is_none() && self.attachments.is_empty() {
+            return Err(nothing_said());
+        }
+        Ok(())
+    }
+
     /// Takes all that was said away, and leaves the place.
     pub fn entomb(&mut self, now: Time) {
         (self.body, self.metadata, self.location, self.link_preview) = (None, None, None, None);
@@ -323,7 +318,7 @@ impl Draft {
                 return Err(Error::field("kind", "reserved", "System messages are written by the server."));
             }
             MessageKind::Text if self.body.is_none() && self.attachment_ids.is_empty() => {
-                return Err(Error::field("body", "required", "A text message needs a body or files."));
+                return Err(nothing_said());
             }
             MessageKind::Location if self.location.is_none() => {
                 return Err(Error::field("location", "required", "A location message needs a location."));
@@ -369,30 +364,18 @@ impl Draft {
     }
 }
 
-impl Revision {
-    /// The same without what is taken out of texts.
-    #[must_use]
-    pub fn redacted(self, redaction: &Redaction) -> Self {
-        let metadata = self.metadata.map(|metadata| metadata.map(|metadata| redaction.json(metadata)));
-        Self { body: redaction.text(&self.body).into_owned(), metadata, ..self }
-    }
-
-    /// Refuses what no message may become.
-    pub fn check(&self) -> Result<()> {
-        check_body(&self.body)?;
-        check_mentions(self.mentions.as_deref().unwrap_or_default())?;
-        self.metadata.iter().flatten().next().map_or(Ok(()), text::check_metadata)
-    }
+fn nothing_said() -> Error {
+    Error::field("body", "required", "A text message needs a body or files.")
 }
 
-fn check_body(body: &str) -> Result<()> {
+pub(super) fn check_body(body: &str) -> Result<()> {
     if body.is_empty() {
         return Err(Error::field("body", "empty", "Must not be empty."));
     }
     text::check_length("body", body, limits::BODY_CHARACTERS)
 }
 
-fn check_mentions(mentions: &[UserId]) -> Result<()> {
+pub(super) fn check_mentions(mentions: &[UserId]) -> Result<()> {
     if mentions.len() > limits::MENTIONS {
         return Err(Error::field("mentions", "too_many", format!("At most {} mentions.", limits::MENTIONS)));
     }

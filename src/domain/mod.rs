@@ -21,6 +21,7 @@ pub mod preferences;
 pub mod presence;
 pub mod reaction;
 pub mod receipt;
+pub mod revision;
 pub mod scheduled;
 pub mod search;
 pub mod session;

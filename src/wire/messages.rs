@@ -16,8 +16,9 @@ use crate::domain::{
     limits,
     link::LinkPreview,
     location::Location,
-    message::{Draft, Edit, ForwardedFrom, HistoryPage, Message, MessageKind, ReplyTo, Revision, Status},
+    message::{Draft, Edit, ForwardedFrom, HistoryPage, Message, MessageKind, ReplyTo, Status},
     receipt::MessageReceipt,
+    revision::Revision,
 };
 
 /// A message. Nothing in it depends on who looks, so one rendering serves all.
@@ -264,9 +265,10 @@ impl SendMessage {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"body": "Hello, all!"}))]
 pub struct EditMessage {
-    /// The new words: 1 to 16,000 characters.
-    #[schema(min_length = 1, max_length = 16000)]
-    pub body: String,
+    /// The new words: 1 to 16,000 characters; they stay as they are where absent, and null clears those beside files or a place.
+    #[serde(default, deserialize_with = "json::patch")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 16000)]
+    pub body: Option<Option<String>>,
     /// Who is mentioned now; the mentions stay as they are where absent.
     #[serde(default, deserialize_with = "json::patch_default")]
     #[schema(max_items = 50)]
@@ -285,6 +287,9 @@ impl TryFrom<EditMessage> for Revision {
 
     fn try_from(edit: EditMessage) -> Result<Self> {
         let EditMessage { body, mentions, mentions_all, metadata } = edit;
+        if body.is_none() && mentions.is_none() && mentions_all.is_none() && metadata.is_none() {
+            return Err(Error::field("body", "required", "Must be given, or something else that changes."));
+        }
         let mentions = mentions.map(|users| json::distinct("mentions", limits::MENTIONS, users)).transpose()?;
         Ok(Self { body, mentions, mentions_all, metadata })
     }

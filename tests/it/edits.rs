@@ -3,7 +3,14 @@
 use futures_util::future::join3;
 use serde_json::{Value, json};
 
-use crate::harness::{each, id, person::Person, seq, server::TestServer};
+use crate::harness::{
+    each,
+    files::{PDF, uploads},
+    id,
+    person::Person,
+    seq,
+    server::TestServer,
+};
 
 async fn edits(person: &Person, message: &Value) -> Value {
     let conversation = message["conversation_id"].as_str().expect("a message has one");
@@ -102,6 +109,25 @@ async fn an_edit_clears_what_it_names_with_null_and_leaves_what_it_does_not_name
 
     assert_eq!((&cleared["metadata"], &cleared["mentions"]), (&Value::Null, &json!([])));
     assert_eq!(cleared["mentions_all"], false);
+}
+
+#[tokio::test]
+async fn words_beside_a_file_can_be_taken_away_and_a_text_keeps_its_own() {
+    let server = TestServer::start().await;
+    let ada = server.person("ada").await;
+    let group = ada.opens_group_with([]).await;
+    let file = uploads(&ada, &group, "a.pdf", PDF).await.expect(201);
+    let captioned = ada.sends(&group, json!({"body": "Read this", "attachment_ids": [id(&file)]})).await.expect(201);
+    let text = ada.says(&group, "Words").await;
+    let path = |message: &Value| format!("/conversations/{group}/messages/{}", id(message));
+
+    ada.patch(&path(&text), json!({"body": null})).await.refused_for("body");
+    let marked = ada.patch(&path(&text), json!({"metadata": {"colour": "red"}})).await.expect(200);
+    assert_eq!((&marked["body"], &marked["metadata"]), (&json!("Words"), &json!({"colour": "red"})));
+    let bare = ada.patch(&path(&captioned), json!({"body": null})).await.expect(200);
+
+    assert_eq!((&bare["body"], &bare["attachments"][0]["id"]), (&Value::Null, &file["id"]));
+    assert_eq!(edits(&ada, &bare).await["items"][0]["body"], "Read this");
 }
 
 #[tokio::test]
@@ -217,6 +243,27 @@ async fn what_is_deleted_for_me_is_gone_for_me_alone() {
     assert_eq!(ada.syncs(json!({})).await["own"]["hidden"], json!([hidden]));
     ada.deletes(&second, "me").await.expect(200);
     others.heard_nothing_of("message:hidden").await;
+}
+
+#[tokio::test]
+async fn what_one_said_is_taken_back_although_one_sees_it_no_more() {
+    let server = TestServer::start().await;
+    let [ada, bob] = server.people(["ada", "bob"]).await;
+    let (direct, group) = (ada.opens_direct_with(&bob).await, ada.opens_group_with([&bob]).await);
+    let (cleared, theirs) = (ada.says(&direct, "Cleared").await, bob.says(&direct, "Theirs").await);
+    let (hidden, abuse) = (ada.says(&group, "Hidden").await, bob.says(&group, "Abuse").await);
+
+    for message in [&hidden, &abuse] {
+        ada.deletes(message, "me").await.expect(200);
+        ada.deletes(message, "everyone").await.expect(200);
+    }
+    ada.delete(&format!("/conversations/{direct}")).await.expect(204);
+    ada.deletes(&cleared, "everyone").await.expect(200);
+    ada.deletes(&theirs, "everyone").await.refused(404, "not_found");
+
+    assert_eq!(bob.words(&group).await, ["(deleted)", "(deleted)"]);
+    assert_eq!(bob.words(&direct).await, ["(deleted)", "Theirs"]);
+    ada.looks_at(&cleared).await.refused(404, "not_found");
 }
 
 #[tokio::test]

@@ -10,8 +10,9 @@ use crate::{
         event::Event,
         ids::{ConversationId, MessageId},
         limits::Limit,
-        message::{Message, Revision},
+        message::Message,
         policy,
+        revision::Revision,
         user::Caller,
     },
     store::{
@@ -37,7 +38,8 @@ pub async fn edit(
     let revision = revision.redacted(&rules.redaction);
 
     let mut message = before.clone();
-    message.body = Some(revision.body);
+    message.body = revision.body.unwrap_or(message.body);
+    message.require_words()?;
     message.metadata = revision.metadata.unwrap_or(message.metadata);
     message.mentions = revision.mentions.unwrap_or(message.mentions);
     message.mentions_all = revision.mentions_all.unwrap_or(message.mentions_all);
