@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use super::{
     Context, PATIENCE, conversations::complete, group::GroupChange, idempotency::Turn, require_member,
-    sessions::refuse_banned,
+    sessions::refuse_banned, typing,
 };
 use crate::{
     domain::{
@@ -201,7 +201,9 @@ pub async fn remove(ctx: &Context, caller: &Caller, conversation: ConversationId
     events.extend(gone.into_iter().map(Event::ParticipantRemoved));
     events.push(Event::ConversationRemoved(conversation, vec![target]));
     events.push(Event::MessageNew(notice));
-    ctx.commit(tx, events).await
+    ctx.commit(tx, events).await?;
+    typing::finish(ctx, target, conversation).await;
+    Ok(())
 }
 
 /// Promotes or demotes a member.

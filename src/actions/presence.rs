@@ -113,6 +113,16 @@ pub async fn leave(ctx: &Context, caller: &Caller, conversations: &[Conversation
     }
 }
 
+/// Tells that people look no more where they have been removed, if they did at this node.
+pub async fn end_looks(ctx: &Context, removed: &[(ConversationId, UserId)]) -> Result<()> {
+    for (conversation, user) in removed {
+        if ctx.cluster.looks.end(*conversation, *user) {
+            typing::tell(ctx, *conversation, *user, Event::ConversationLeft).await;
+        }
+    }
+    Ok(())
+}
+
 /// Keeps when people were last seen, before others are told that they are gone: who hears that may ask.
 async fn keep(ctx: &Context, gone: &[Presence]) -> Result<()> {
     let seen: Vec<_> = gone.iter().filter_map(|presence| Some((presence.user_id, presence.last_seen_at?))).collect();

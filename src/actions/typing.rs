@@ -30,14 +30,14 @@ pub async fn start(ctx: &Context, caller: &Caller, conversation: ConversationId,
 /// The caller types no more.
 pub async fn stop(ctx: &Context, caller: &Caller, conversation: ConversationId) -> Result<()> {
     ctx.reads.ask(async |db| require_member(db, conversation, caller.user_id).await).await?;
-    finish(ctx, caller, conversation).await;
+    finish(ctx, caller.user_id, conversation).await;
     Ok(())
 }
 
-/// The caller's typing ends with what they sent, or because they said so.
-pub async fn finish(ctx: &Context, caller: &Caller, conversation: ConversationId) {
-    if ctx.cluster.typing.stop(conversation, caller.user_id) {
-        tell(ctx, conversation, caller.user_id, Event::TypingStopped).await;
+/// Somebody's typing ends with what they sent, because they said so, or because they are there no more.
+pub async fn finish(ctx: &Context, user: UserId, conversation: ConversationId) {
+    if ctx.cluster.typing.stop(conversation, user) {
+        tell(ctx, conversation, user, Event::TypingStopped).await;
     }
 }
 

@@ -79,7 +79,7 @@ impl Session {
         // It was closed by a removal, if it was open before.
         self.look_away(conversation);
         self.looks.borrow_mut().push(conversation);
-        self.ctx.cluster.looks.open(conversation, self.caller.borrow().user_id)
+        self.ctx.cluster.looks.open(conversation, self.caller.borrow().user_id, self.socket)
     }
 
     /// Counts one off that was closed; says whether the person has it open nowhere now.
@@ -87,7 +87,7 @@ impl Session {
         let mut looks = self.looks.borrow_mut();
         let Some(place) = looks.iter().position(|open| *open == conversation) else { return false };
         looks.swap_remove(place);
-        self.ctx.cluster.looks.close(conversation, self.caller.borrow().user_id)
+        self.ctx.cluster.looks.close(conversation, self.caller.borrow().user_id, self.socket)
     }
 
     /// Goes on with a fresh token of the same person.
@@ -110,7 +110,7 @@ impl Session {
         let Self { ctx, socket, caller, seat, looks, device } = self;
         let (caller, viewed, mut looks) = (caller.into_inner(), seat.viewing(), looks.into_inner());
         drop(seat);
-        looks.retain(|open| ctx.cluster.looks.close(*open, caller.user_id) && viewed.contains(open));
+        looks.retain(|open| ctx.cluster.looks.close(*open, caller.user_id, socket) && viewed.contains(open));
         presence::leave(&ctx, &caller, &looks).await;
         typing::leave(&ctx, socket).await;
         if let Some(device) = device.into_inner() {

@@ -9,9 +9,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    actions::{Context, in_time, receipts, unread},
+    actions::{Context, in_time, presence, receipts, unread},
     cluster::bus::{Delivery, Envelope},
-    domain::{error::Result, event::Touch, ids::ConversationId},
+    domain::{
+        error::Result,
+        event::{MembershipChange, Touch},
+        ids::{ConversationId, UserId},
+    },
 };
 
 /// Between two tellings lies so many times what the last one took: under load counts come later, and messages do not.
@@ -49,6 +53,19 @@ pub const RECEIPT_COUNTS: Later<ConversationId> = Later {
         _ => None,
     },
     tell: |ctx, touched| Box::pin(receipts::tell_counts(ctx, touched)),
+};
+
+/// That people who were removed from a conversation do not have it open any more.
+pub const LOOKS: Later<(ConversationId, UserId)> = Later {
+    what: "Those who look no more",
+    every: Duration::from_millis(100),
+    touched_by: |envelope| match (envelope.conversation_id, &envelope.membership) {
+        (Some(conversation), Some(MembershipChange::HearsNothing(users))) if users.len() == 1 => {
+            Some((conversation, users[0]))
+        }
+        _ => None,
+    },
+    tell: |ctx, removed| Box::pin(presence::end_looks(ctx, removed)),
 };
 
 impl<T: Copy + Eq + Hash + Send + Sync + 'static> Later<T> {

@@ -46,6 +46,7 @@ pub fn start(ctx: &Arc<Context>, stop: &CancellationToken, spawn: impl Fn(Worker
     spawn(Box::pin(index::run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(later::UNREAD.run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(later::RECEIPT_COUNTS.run(Arc::clone(ctx), stop.clone())));
+    spawn(Box::pin(later::LOOKS.run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(receipts::run(Arc::clone(ctx), stop.clone())));
     spawn(Box::pin(admissions::run(Arc::clone(ctx), stop.clone())));
     spawn(every(FILES_EVERY, ctx, stop, |ctx| async move { sweep::files(&ctx).await }));

@@ -157,6 +157,34 @@ async fn who_was_removed_sees_nobody_type_and_is_not_seen_typing() {
     carols.heard_nothing_of("typing:start").await;
 }
 
+#[tokio::test]
+async fn typing_and_looking_end_when_somebody_is_removed() {
+    let (north, south) = TestServer::pair().await;
+    let [ada, bob, carol] = north.people(["ada", "bob", "carol"]).await;
+    let group = ada.opens_group_with([&bob, &carol]).await;
+    let (mut adas, mut carols) = (looks_at(&ada, &group).await, looks_at(&carol.at(&south), &group).await);
+    let mut bobs = looks_at(&bob.at(&south), &group).await;
+    bobs.sends("typing:start", json!({"conversation_id": group})).await;
+    for socket in [&mut adas, &mut carols] {
+        socket.hears("typing:start").await;
+    }
+
+    ada.removes(&group, &bob).await.expect(204);
+
+    for socket in [&mut adas, &mut carols] {
+        for end in ["typing:stop", "conversation:left"] {
+            assert_eq!(socket.hears(end).await["data"], json!({"conversation_id": group, "user_id": bob.id}), "{end}");
+        }
+    }
+    ada.adds(&group, [&bob]).await.expect(201);
+    let mut desk = looks_at(&bob.at(&south), &group).await;
+    adas.hears_where("conversation:joined", |event| event["data"]["user_id"] == bob.id).await;
+    bobs.closes().await;
+    desk.sends("conversation:leave", json!({"conversation_id": group})).await;
+    adas.hears_where("conversation:left", |event| event["data"]["user_id"] == bob.id).await;
+    adas.heard_nothing_of("conversation:left").await;
+}
+
 async fn pair(server: &TestServer) -> (Person, Person, String) {
     let [ada, bob] = server.people(["ada", "bob"]).await;
     let direct = ada.opens_direct_with(&bob).await;

@@ -58,7 +58,7 @@ pub async fn send(ctx: &Context, caller: &Caller, draft: Draft) -> Result<Sent> 
     let conversation = draft.conversation_id;
     let (item, answered) = Item::new(caller, draft);
     let sent = queue(ctx, item, answered).await?;
-    typing::finish(ctx, caller, conversation).await;
+    typing::finish(ctx, caller.user_id, conversation).await;
     Ok(sent)
 }
 
