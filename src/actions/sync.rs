@@ -58,7 +58,7 @@ pub async fn sync(ctx: &Context, caller: &Caller, request: &SyncRequest) -> Resu
     };
     let concerned: HashSet<_> = answer.own.conversations().collect();
     let mut missed: Vec<(Standing, Missed)> = Vec::new();
-    let (mut room, mut places) = (request.limit, sync::CONVERSATIONS);
+    let (mut room, mut places, mut people) = (request.limit, sync::CONVERSATIONS, sync::PEOPLE);
     for standing in memberships {
         let cursor = request.cursors.get(&standing.conversation_id).copied();
         let cursor = cursor.filter(|cursor| !standing.has_been_away_since(*cursor));
@@ -73,7 +73,7 @@ pub async fn sync(ctx: &Context, caller: &Caller, request: &SyncRequest) -> Resu
                 continue;
             }
             Missed::nothing(&standing)
-        } else if room == 0 || places == 0 {
+        } else if room == 0 || places == 0 || people == 0 {
             answer.has_more = true;
             continue;
         } else {
@@ -81,6 +81,7 @@ pub async fn sync(ctx: &Context, caller: &Caller, request: &SyncRequest) -> Resu
             look_up(&mut tx, standing.reader(caller.user_id, now), (cursor, standing.head_seq), room).await?
         };
         room -= found.messages.len();
+        people = people.saturating_sub(found.participants.len());
         answer.has_more |= found.up_to < standing.head_seq;
         answer.cursors.insert(standing.conversation_id, found.up_to);
         missed.push((standing, found));
@@ -119,13 +120,13 @@ async fn look_up(
     }
 }
 
-/// A conversation that the client does not know: its newest messages, and all who are in it.
+/// A conversation that the client does not know: its newest messages, and who is in it.
 async fn newest(tx: &mut PgConnection, reader: Reader, head_seq: i64, room: usize) -> Result<Missed> {
     let Reader { conversation_id, user_id, floor_seq, now } = reader;
     let newest = messages::older(tx, (conversation_id, user_id), now, i64::MAX, room.min(sync::NEWEST)).await?;
     let mut newest: Vec<_> = newest.into_iter().map(|message| message.veiled(floor_seq)).collect();
     newest.sort_unstable_by_key(|message| message.changed_seq);
-    let participants = members::page(tx, reader.conversation_id, None, limits::RECEIPTS_MEMBERS).await?;
+    let participants = members::page(tx, reader.conversation_id, None, sync::PARTICIPANTS).await?;
     Ok(Missed { messages: newest, participants, up_to: head_seq })
 }
 
@@ -134,14 +135,14 @@ async fn since(tx: &mut PgConnection, reader: Reader, (cursor, head_seq): (i64, 
     let mut found = messages::changed_after(tx, reader, cursor, room + 1).await?;
     // Those who were in it from the beginning have no entry in the log.
     let after = if cursor == 0 { -1 } else { cursor };
-    let mut participants = members::changed_after(tx, reader.conversation_id, after, sync::MAX_LIMIT + 1).await?;
+    let mut participants = members::changed_after(tx, reader.conversation_id, after, sync::PARTICIPANTS + 1).await?;
     let mut up_to = head_seq;
     if found.len() > room {
         found.truncate(room);
         up_to = found.last().map_or(cursor, |message| message.changed_seq);
     }
-    if participants.len() > sync::MAX_LIMIT && participants[sync::MAX_LIMIT].changed_seq > 0 {
-        participants.truncate(sync::MAX_LIMIT);
+    if participants.len() > sync::PARTICIPANTS && participants[sync::PARTICIPANTS].changed_seq > 0 {
+        participants.truncate(sync::PARTICIPANTS);
         up_to = up_to.min(participants.last().map_or(up_to, |participant| participant.changed_seq));
     }
     found.retain(|message| message.changed_seq <= up_to);

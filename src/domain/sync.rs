@@ -20,8 +20,12 @@ pub const DEFAULT_LIMIT: usize = 100;
 pub const MAX_LIMIT: usize = 500;
 /// Newest messages of a conversation that the request does not name.
 pub const NEWEST: usize = 50;
+/// Participants of a conversation that are told at once.
+pub const PARTICIPANTS: usize = 500;
 /// Conversations of an answer at most.
 pub const CONVERSATIONS: usize = 100;
+/// Participants of an answer, after which no further conversation is told.
+pub const PEOPLE: usize = 5_000;
 
 /// What a client knows already.
 #[derive(Clone, Debug, Default)]

@@ -143,6 +143,19 @@ async fn a_group_of_ten_thousand_is_written_to_listed_heard_and_left_like_any_ot
 }
 
 #[tokio::test]
+async fn whoever_comes_for_the_first_time_learns_of_all_who_are_in_a_group_of_hundreds() {
+    let server = host_server().await;
+    let ada = server.person("ada").await;
+    let crowd = Crowd::around(&ada, &server, 300).await;
+
+    let synced = ada.syncs(json!({})).await;
+
+    let told = &synced["conversations"][0]["participants"];
+    assert_eq!((told.as_array().map(Vec::len), &synced["has_more"]), (Some(301), &json!(false)));
+    assert!(told.to_string().contains(&crowd.people[299].id));
+}
+
+#[tokio::test]
 async fn up_to_a_hundred_members_each_is_told_who_read() {
     let server = host_server().await;
     let ada = server.person("ada").await;
