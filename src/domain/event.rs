@@ -6,7 +6,7 @@ use super::{
     conversation::{Conversation, OwnConversation},
     ids::{ConversationId, SessionId, UserId},
     member::Participant,
-    message::Message,
+    message::{Message, MessageKind},
     own::{OwnChange, OwnPlace},
     presence::{Glimpse, Onlookers, Presence},
     reaction::ReactionChange,
@@ -294,7 +294,8 @@ impl Event {
     /// Whose unread counts it may have changed.
     pub fn touch(&self) -> Option<Touch> {
         if let Self::MessageNew(message) | Self::MessageDeleted(message) | Self::MessageUpdated(message) = self {
-            Some(Touch::Members(message.conversation_id))
+            // What the server says of a conversation counts for nobody.
+            (message.kind != MessageKind::System).then_some(Touch::Members(message.conversation_id))
         } else if let Self::Advanced(advance) = self {
             advance.is_of_unread().then_some(Touch::Person(advance.conversation_id, advance.user_id))
         } else if let Self::AdvancedAmongMany(advance) = self {

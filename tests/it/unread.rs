@@ -145,6 +145,8 @@ async fn whose_counts_stay_as_they_are_is_not_told_of_them() {
     bobs.hears_where("unread:changed", |event| event["data"]["unread"] == 1).await;
     bobs.sends("message:delivered", json!({"conversation_id": group, "seq": 1})).await;
     bobs.hears("message:delivered").await;
+    ada.patch(&format!("/conversations/{group}"), json!({"name": "Sunday"})).await.expect(200);
+    bobs.hears("conversation:updated").await;
     bobs.heard_nothing_of("unread:changed").await;
     adas.heard_nothing_of("unread:changed").await;
     bob.says(&group, "Hello you").await;
