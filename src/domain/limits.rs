@@ -25,7 +25,7 @@ pub const PINS: usize = 50;
 /// Kinds of reaction to one message.
 pub const REACTIONS: usize = 20;
 /// People who are named of those who chose one kind of reaction.
-pub const REACTION_USERS: usize = 10;
+pub const REACTION_USERS: usize = 50;
 /// Bytes of a file, whatever settings and rules say.
 pub const FILE_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 /// Files in one message.
