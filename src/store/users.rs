@@ -358,6 +358,22 @@ pub async fn anonymise(db: impl PgExecutor<'_>, id: UserId, now: Time) -> sqlx::
     Ok(done.rows_affected() > 0)
 }
 
+/// Whether somebody may come in: they are there, and not banned now.
+pub async fn may_come_in(db: impl PgExecutor<'_>, id: UserId, now: Time) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select
+            from users
+            where id = $1 and deleted_at is null and (banned_until is null or banned_until <= $2)) as "may!"
+        "#,
+        id.0,
+        now,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Keeps somebody out until a moment, or lets them in again; false where there is no such person.
 pub async fn set_banned_until(db: impl PgExecutor<'_>, id: UserId, until: Option<Time>) -> sqlx::Result<bool> {
     let done = sqlx::query!("update users set banned_until = $2 where id = $1 and deleted_at is null", id.0, until)

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     command::colloquy,
-    each, id, new_id,
+    each,
+    files::{PDF, read, uploads},
+    id, new_id,
     person::Person,
     school::operator,
     server::{PASSWORD, TestServer},
@@ -119,6 +121,7 @@ async fn a_ban_closes_sockets_on_every_node_and_ends_by_itself() {
     let (olga, [ada, eve]) = (operator(&north).await, north.people(["ada", "eve"]).await);
     let group = ada.opens_group_with([&eve]).await;
     let (mut here, mut there) = (eve.socket().await, eve.at(&south).signs_in_again().await.socket().await);
+    let file = uploads(&eve, &group, "a.pdf", PDF).await.expect(201);
     let place = format!("/admin/users/{}/ban", eve.id);
     let past = json!({"until": "2020-01-01T00:00:00Z", "reason": "Spam"});
     olga.put(&place, past).await.refused_for("until");
@@ -131,6 +134,7 @@ async fn a_ban_closes_sockets_on_every_node_and_ends_by_itself() {
     assert_eq!((here.is_closed().await.0, there.is_closed().await.0), (4003, 4003));
     assert!(began.elapsed() < AT_ONCE * 3, "{:?}", began.elapsed());
     eve.sends(&group, json!({"body": "Ha"})).await.refused_with(403);
+    read(&north.client, &file["url"], &[]).await.refused(404, "not_found");
     let login = json!({"username": "eve", "password": PASSWORD});
     north.client.post("/auth/login", login.clone()).await.refused(403, "banned");
     let banned = olga.get("/admin/users?banned=true").await.expect(200);

@@ -15,7 +15,7 @@ use crate::{
         user::Caller,
     },
     media::vault::{Manner, Reading},
-    store::attachments,
+    store::{attachments, users},
 };
 
 /// How long a URL is good.
@@ -94,7 +94,8 @@ pub fn expiry(ctx: &Context) -> Time {
     ctx.clock.now() + LIFETIME
 }
 
-/// The file behind a URL of ours: while the URL is good, and only as long as whoever asked for it may still see it.
+/// The file behind a URL of ours: while the URL is good, and only as long as whoever asked for it may still see it, and is not
+/// banned.
 pub async fn follow(ctx: &Context, link: &Link) -> Result<Shown> {
     let unknown = || Error::NotFound("file");
     let now = ctx.clock.now();
@@ -106,6 +107,9 @@ pub async fn follow(ctx: &Context, link: &Link) -> Result<Shown> {
     let visible = attachments::visible(&mut db, link.user_id, &[link.id], now).await?;
     let is_meant = |stored: &StoredAttachment| stored.conversation_id == link.conversation_id;
     let stored = visible.into_iter().find(is_meant).ok_or_else(unknown)?;
+    if !users::may_come_in(&mut *db, link.user_id, now).await? {
+        return Err(unknown());
+    }
     let manner = manner(&stored.attachment, link.rendition);
     Ok(Shown { stored, manner, rendition: link.rendition })
 }
