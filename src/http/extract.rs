@@ -94,13 +94,16 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = is_json(request);
-        let is_empty = request.headers().get(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
-            && !request.headers().contains_key(header::TRANSFER_ENCODING);
+        let length = declared_length(request);
+        let is_empty = length.unwrap_or(0) == 0 && !request.headers().contains_key(header::TRANSFER_ENCODING);
         let payload = payload.take();
         Box::pin(async move {
             if !is_json && !is_empty {
                 let says = "The body must be application/json.";
                 return Err(Problem::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", says));
+            }
+            if length.is_some_and(|length| length > BODY_BYTES as u64) {
+                return Err(too_large());
             }
             let mut body = timeout(BODY_PATIENCE, gather(payload)).await.unwrap_or_else(|_| Err(too_slow()))?;
             // No body says the same as one without fields.
@@ -117,9 +120,7 @@ impl FromRequest for Form {
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let length =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let least = length.unwrap_or(0_u64).saturating_sub(FORM_BYTES);
+        let least = declared_length(request).unwrap_or(0).saturating_sub(FORM_BYTES);
         let mut body = Payload::Stream { payload: Body::of(request, payload).0 };
         let fields = Multipart::from_request(request, &mut body).into_inner();
         let fields = fields.expect("what is wrong with a form is told when it is read");
@@ -202,12 +203,21 @@ async fn gather(mut payload: Payload) -> Result<BytesMut, Problem> {
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Error::Malformed("The body ended early."))?;
         if body.len() + chunk.len() > BODY_BYTES {
-            let says = format!("The body must not exceed {BODY_BYTES} bytes.");
-            return Err(Problem::plain(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", says));
+            return Err(too_large());
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+fn too_large() -> Problem {
+    let says = format!("The body must not exceed {BODY_BYTES} bytes.");
+    Problem::plain(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", says)
+}
+
+/// How long the body is said to be.
+fn declared_length(request: &HttpRequest) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn is_json(request: &HttpRequest) -> bool {

@@ -64,6 +64,10 @@ pub async fn observe(
         answered = answered.map_body(|_, body| BoxBody::new(Unsaid(body.size())));
     }
     name(answered.headers_mut(), &id);
+    if answered.request().path().starts_with("/api/v1/auth/") {
+        // Tokens are for nobody else's cache (RFC 6749, 5.1).
+        answered.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     let route = answered.request().match_pattern().unwrap_or_else(|| "none".to_owned());
     span.in_scope(|| note(method.as_str(), route, answered.status(), started.elapsed()));
     Ok(answered)

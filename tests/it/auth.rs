@@ -38,8 +38,10 @@ async fn who_registers_is_signed_in_at_once() {
 async fn who_says_no_name_is_shown_by_the_username() {
     let server = TestServer::start().await;
 
-    let signed_in = registers(&server.client, "ada", PASSWORD).await.expect(201);
+    let reply = registers(&server.client, "ada", PASSWORD).await;
 
+    assert_eq!(reply.header("cache-control"), "no-store");
+    let signed_in = reply.expect(201);
     assert_eq!(signed_in["user"]["display_name"], "ada");
     assert_eq!(signed_in["user"]["email"], Value::Null);
 }
