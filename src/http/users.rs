@@ -15,7 +15,7 @@ use crate::{
     domain::{error::Error, ids::UserId},
     wire::{
         json::List,
-        users::{BlockView, OwnUserView, UpdateProfile, UserView},
+        users::{BlockView, OwnUserView, SeenUserView, UpdateProfile, UserView},
     },
 };
 
@@ -77,10 +77,16 @@ async fn delete_me(ctx: Ctx, Signed(caller): Signed) -> Outcome<()> {
 }
 
 /// See somebody.
+///
+/// Of myself I see my e-mail address, too.
 #[utoipa::path(tag = "users", params(("id" = UserId, Path)), responses((status = 200, body = UserView)))]
 #[get("/users/{id}")]
-async fn see_user(ctx: Ctx, _caller: Signed, Path(id): Path<UserId>) -> Outcome<UserView> {
-    Ok(Answer::Ok(users::profile(&ctx, id).await?.into()))
+async fn see_user(ctx: Ctx, Signed(caller): Signed, Path(id): Path<UserId>) -> Outcome<SeenUserView> {
+    Ok(Answer::Ok(if id == caller.user_id {
+        SeenUserView::Oneself(users::me(&ctx, &caller).await?.into())
+    } else {
+        SeenUserView::Other(users::profile(&ctx, id).await?.into())
+    }))
 }
 
 /// Find people.

@@ -65,6 +65,16 @@ pub struct OwnUserView {
     pub email: Option<String>,
 }
 
+/// A person, as whoever asks may see them.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum SeenUserView {
+    /// Who asks.
+    Oneself(OwnUserView),
+    /// Anybody else.
+    Other(UserView),
+}
+
 /// Changes to one's own profile. What is absent stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"display_name": "Countess Lovelace", "metadata": {"pronouns": "she/her"}}))]

@@ -71,6 +71,7 @@ async fn a_profile_is_changed_field_by_field() {
     let changed = ada.patch("/users/me", change).await.expect(200);
     assert_eq!((&changed["display_name"], &changed["metadata"]), (&json!("Ada Lovelace"), &json!({"city": "London"})));
     assert_eq!(changed["email"], "ada@example.com");
+    assert_eq!(ada.get(&format!("/users/{}", ada.id)).await.expect(200), changed);
 
     let cleared = ada.patch("/users/me", json!({"email": null})).await.expect(200);
     assert_eq!((&cleared["email"], &cleared["display_name"]), (&Value::Null, &json!("Ada Lovelace")));
