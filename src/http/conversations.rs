@@ -70,7 +70,7 @@ async fn open_conversation(
     let (asked, known_by) = (("open", body.clone()), (caller.user_id, key));
     let (here, opener) = (ctx.clone(), caller.clone());
     let carry_out = async move |turn: Turn| {
-        let (is_new, own) = conversations::open(&here, &opener, body.into(), &turn).await?;
+        let (is_new, own) = conversations::open(&here, &opener, body.try_into()?, &turn).await?;
         Ok((is_new, own.into()))
     };
     let again = async |opened| Ok(conversations::get(&ctx, &caller, opened).await?.into());

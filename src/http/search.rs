@@ -67,8 +67,8 @@ impl SearchQuery {
             sender_id: self.sender_id,
             kind: self.kind,
             has: self.has,
-            before: self.before.map(|text| when("before", &text)).transpose()?,
-            after: self.after.map(|text| when("after", &text)).transpose()?,
+            before: self.before.map(|text| when(&text)).transpose()?,
+            after: self.after.map(|text| when(&text)).transpose()?,
             sort: self.sort,
         })
     }
@@ -91,6 +91,7 @@ async fn search_messages(
     Ok(Answer::Ok(found.into()))
 }
 
-fn when(field: &str, text: &str) -> Result<When> {
-    text.parse().map_err(|_| Error::field(field, "invalid_time", "A day like 2026-05-31, or a time as in RFC 3339."))
+fn when(text: &str) -> Result<When> {
+    let says = "`before` and `after` are days like 2026-05-31, or times as in RFC 3339.";
+    text.parse().map_err(|_| Error::Malformed(says))
 }

@@ -8,7 +8,9 @@ use super::{json, messages::MessageView, users::UserView};
 use crate::domain::{
     avatar,
     conversation::{Conversation, ConversationChange, ConversationKind, HistoryRule, NewConversation, OwnConversation},
+    error::{Error, Result},
     ids::{ConversationId, UserId},
+    limits,
     member::{Participant, Role},
     preferences::{ConversationPreferences, Notify, Preferences, PreferencesChange},
 };
@@ -179,18 +181,20 @@ pub struct OpenConversation {
     pub expires_in: Option<i32>,
 }
 
-impl From<OpenConversation> for NewConversation {
-    fn from(open: OpenConversation) -> Self {
-        Self {
+impl TryFrom<OpenConversation> for NewConversation {
+    type Error = Error;
+
+    fn try_from(open: OpenConversation) -> Result<Self> {
+        Ok(Self {
             kind: open.kind,
-            participant_ids: open.participant_ids,
+            participant_ids: json::distinct("participant_ids", limits::ADDED_AT_ONCE, open.participant_ids)?,
             name: open.name,
             description: open.description,
             category: open.category,
             history_for_new_members: open.history_for_new_members,
             members_may_pin: open.members_may_pin,
             expires_in: open.expires_in,
-        }
+        })
     }
 }
 

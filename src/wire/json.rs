@@ -66,22 +66,35 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
         // What is JSON, but no word where one is due, serde calls a syntax error too.
         let is_json = || str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
         if error.is_data() || is_json() {
-            return Unreadable::Unacceptable(unacceptable::<T>(bytes, says));
+            return Unreadable::Unacceptable(unacceptable::<T>(bytes, &says));
         }
         Unreadable::Malformed(says)
     })
 }
 
 /// What is wrong with JSON that can't be read as this, and where. Read once more for that, for to keep track takes time.
-fn unacceptable<T: DeserializeOwned>(bytes: &[u8], says: String) -> Error {
+fn unacceptable<T: DeserializeOwned>(bytes: &[u8], says: &str) -> Error {
     let tracked = serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(bytes));
     let path = tracked.err().map(|error| error.path().to_string()).filter(|path| path != ".").unwrap_or_default();
     let missing = says.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     match missing {
         Some(name) if path.is_empty() => Error::field(name, "required", "Must be given."),
         Some(name) => Error::field(format!("{path}.{name}"), "required", "Must be given."),
-        None => Error::field(path, "invalid_type", says),
+        None => Error::field(path, "invalid_type", plain(says)),
     }
+}
+
+/// What serde says, without what is of this program alone: the names of its types, and places in what may be but a part.
+fn plain(says: &str) -> String {
+    let says = says.rsplit_once(" at line ").map_or(says, |(says, _)| says);
+    let Some((wrong, expected)) = says.rsplit_once(", expected ") else { return says.to_owned() };
+    let expected = match expected {
+        "f32" | "f64" => "a number",
+        _ if expected.starts_with("struct ") => "an object",
+        _ if expected.trim_start_matches(['i', 'u']).parse::<u8>().is_ok() || expected == "usize" => "a whole number",
+        _ => expected,
+    };
+    format!("{wrong}, expected {expected}")
 }
 
 /// Distinguishes, in a PATCH, a field that is absent (`None`) from one that is null (`Some(None)`).
@@ -178,6 +191,21 @@ mod tests {
         assert!(!has_escaped_nul(br#"{"a":"\\u0000"}"#));
         assert!(!has_escaped_nul(br#"{"a":"\u00001"#.split_at(5).0));
         assert!(!has_escaped_nul(br#""ends with \"#));
+    }
+
+    #[test]
+    fn what_is_of_another_type_is_told_in_words_that_are_not_of_this_program() {
+        for (says, plainly) in [
+            ("invalid type: integer `5`, expected struct SendMessage at line 1 column 4", "an object"),
+            ("invalid value: integer `-1`, expected usize at line 1 column 4", "a whole number"),
+            ("invalid type: string \"x\", expected i64", "a whole number"),
+            ("invalid type: null, expected f64 at line 1 column 65", "a number"),
+            ("invalid type: null, expected a string at line 1 column 65", "a string"),
+        ] {
+            let (wrong, _) = says.rsplit_once(", expected ").unwrap();
+            assert_eq!(plain(says), format!("{wrong}, expected {plainly}"));
+        }
+        assert_eq!(plain("unknown variant `x` at line 1 column 9"), "unknown variant `x`");
     }
 
     #[test]

@@ -97,9 +97,10 @@ pub enum SentView {
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"body": "See you at nine.", "scheduled_for": "2031-01-01T09:00:00Z"}))]
 pub struct ChangePlan {
-    /// When: from now on, and within a year.
-    #[serde(default, deserialize_with = "json::moment")]
-    pub scheduled_for: Option<DateTime<Utc>>,
+    /// When: from now on, and within a year. It can't be cleared.
+    #[serde(default, deserialize_with = "json::patch_moment")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    pub scheduled_for: Option<Option<DateTime<Utc>>>,
     /// What it is.
     #[serde(default, deserialize_with = "json::patch_default")]
     pub kind: Option<MessageKind>,
@@ -143,8 +144,11 @@ impl TryFrom<ChangePlan> for PlanChange {
     fn try_from(change: ChangePlan) -> Result<Self> {
         let files = |ids| json::distinct("attachment_ids", limits::ATTACHMENTS, ids);
         let people = |users| json::distinct("mentions", limits::MENTIONS, users);
+        if change.scheduled_for == Some(None) {
+            return Err(Error::field("scheduled_for", "required", "A plan has a time; delete it to send nothing."));
+        }
         Ok(Self {
-            scheduled_for: change.scheduled_for,
+            scheduled_for: change.scheduled_for.flatten(),
             kind: change.kind,
             body: change.body,
             attachment_ids: change.attachment_ids.map(files).transpose()?,

@@ -86,6 +86,9 @@ async fn nobody_unknown_and_no_more_than_a_hundred_are_added() {
     ada.post(&path, json!({"user_ids": []})).await.refused_for("user_ids");
     let many: Vec<_> = (0..101).map(|_| new_id()).collect();
     ada.post(&path, json!({"user_ids": many})).await.refused_for("user_ids");
+    let same = vec![&bob.id; 101];
+    ada.post(&path, json!({"user_ids": same})).await.refused_for("user_ids");
+    ada.post("/conversations", json!({"kind": "group", "participant_ids": same})).await.refused_for("participant_ids");
     ada.post(&path, json!({})).await.refused_with(422);
     ada.post(&path, json!({"user_ids": [bob.id], "role": "boss"})).await.refused_with(422);
 

@@ -123,6 +123,7 @@ async fn a_plan_is_changed_until_it_is_sent() {
     adas.heard_nothing_of("scheduled:updated").await;
     changes(&ada, &plan, json!({"body": null})).await.refused_for("body");
     changes(&ada, &plan, json!({"scheduled_for": after(&server, -60)})).await.refused_for("scheduled_for");
+    changes(&ada, &plan, json!({"scheduled_for": null})).await.refused_for("scheduled_for");
     changes(&ada, &plan, json!({"location": {"latitude": 1, "longitude": 1}})).await.refused_for("location");
     changes(&bob, &plan, json!({"body": "Mine"})).await.refused(404, "not_found");
 

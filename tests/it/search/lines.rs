@@ -132,9 +132,16 @@ async fn what_is_said_beside_the_line_must_make_sense() {
     asks(&ada, &format!("q={}", "x".repeat(501))).await.refused_for("q");
     asks(&ada, "q=x&limit=0").await.refused_for("limit");
     asks(&ada, "q=x&limit=101").await.refused_for("limit");
-    asks(&ada, "q=x&before=yesterday").await.refused_for("before");
-    asks(&ada, "q=x&after=2024-02-30").await.refused_for("after");
-    for odd in ["conversation_id=1", "sender_id=me", "kind=song", "has=everything", "sort=best", "cursor=nonsense"] {
+    for odd in [
+        "conversation_id=1",
+        "sender_id=me",
+        "kind=song",
+        "has=everything",
+        "before=yesterday",
+        "after=2024-02-30",
+        "sort=best",
+        "cursor=nonsense",
+    ] {
         asks(&ada, &format!("q=x&{odd}")).await.refused_with(400);
     }
     asks(&ada, &format!("q=x&conversation_id={}", new_id())).await.refused(404, "not_found");
