@@ -25,9 +25,14 @@ const FORM: &str = "--x\r\nContent-Disposition: form-data; name=\"file\"; filena
 
 /// Sends the head of a request for more than comes, and what does come.
 async fn begins(client: &Client, call: &str, headers: &[(&str, &str)], bytes: &[u8]) -> TcpStream {
+    begins_of(200_000, client, call, headers, bytes).await
+}
+
+/// The same for so many bytes.
+async fn begins_of(length: u64, client: &Client, call: &str, headers: &[(&str, &str)], bytes: &[u8]) -> TcpStream {
     let host = client.origin().strip_prefix("http://").expect("servers of tests speak plain HTTP");
     let mut stream = TcpStream::connect(host).await.expect("the server listens");
-    let mut head = format!("{call} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 200000\r\n");
+    let mut head = format!("{call} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n");
     headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
     if let Some(token) = client.token() {
         head += &format!("Authorization: Bearer {token}\r\n");
@@ -67,6 +72,16 @@ async fn words_that_stop_on_their_way_are_not_waited_for_whatever_they_are_said_
         let status = if *kind == "text/plain" { "415" } else { "408" };
         assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{kind}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn words_that_are_said_to_be_too_many_are_refused_before_they_come() {
+    let server = TestServer::start().await;
+    let json = [("Content-Type", "application/json")];
+
+    let told = answer(begins_of(99_999_999_999, &server.client, "POST /api/v1/auth/login", &json, b"{").await).await;
+
+    assert!(told.starts_with("http/1.1 413 "), "{told}");
 }
 
 #[tokio::test]
